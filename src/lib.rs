@@ -1,0 +1,23 @@
+//! `cni-steward` says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
+//!
+//! The program is one static binary. Its main job is a mutating admission webhook that intercepts every write
+//! of the VPC CNI's six objects and, as the policy says, observes, puts Helm's ownership on them, or refuses
+//! their re-creation. `ARCHITECTURE.md` holds the floor plan; the rooms are:
+//!
+//! | room | purpose | pure |
+//! |---|---|---|
+//! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
+//! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
+//! | [`pki`] | certificate authority and serving certificate | yes |
+//! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
+//! | [`server`] | accept loop, TLS, drain, probes | |
+//! | [`telemetry`] | logs, metrics and the one place that reads the clock | |
+//! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
+
+pub mod admission;
+pub mod cli;
+pub mod fields;
+pub mod pki;
+pub mod policy;
+pub mod server;
+pub mod telemetry;

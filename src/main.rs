@@ -1,0 +1,3 @@
+//! Entry point: crypto provider, command line, exit code.
+
+fn main() {}
