@@ -1,0 +1,182 @@
+//! The way of one review through the house: read, decide, write.
+
+use jiff::Timestamp;
+
+use super::object;
+use super::patch;
+use super::reply::{self, Audit, Say};
+use super::review::{Operation, Review, Unreadable};
+use crate::policy::decide::{Decision, Subject};
+use crate::policy::object::Object;
+use crate::policy::{Policy, Verdict, decide};
+
+/// What a review is answered with, and what there is to tell about it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status: 200 for every answered review (a refusal too), 400 for one that cannot be read.
+    pub status: u16,
+    /// JSON body: an `AdmissionReview`, or a `Status` that says why the review cannot be read.
+    pub body: Vec<u8>,
+    /// For the log line and the metrics.
+    pub record: Record,
+}
+
+/// What was decided, for people and counters. Holds no object content.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// `request.uid`.
+    pub uid: String,
+    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or `""` when it could not be read.
+    pub operation: String,
+    /// `daemonsets`, `serviceaccounts`, …; `other` outside the catalogue (bounded, it is a metric label).
+    pub resource: &'static str,
+    /// `kube-system` or `""`.
+    pub namespace: String,
+    /// Object name.
+    pub name: String,
+    /// `request.userInfo.username`.
+    pub username: String,
+    /// Field manager of the write, as told or inferred.
+    pub manager: String,
+    /// `dryRun`.
+    pub dry_run: bool,
+    /// `leave`, `amend`, `refuse` or `error`.
+    pub verdict: &'static str,
+    /// Stable reason code in kebab case (`outside-catalogue`, `adopted`, `blocked`, `paused`, …; bounded).
+    pub reason: &'static str,
+    /// One sentence for people.
+    pub message: String,
+    /// Warnings sent to the client.
+    pub warnings: Vec<String>,
+}
+
+/// A review that could be read, with the objects that a verdict borrows from.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// The envelope.
+    pub review: Review<'a>,
+    object: Option<Result<Object<'a>, String>>,
+    old: Option<Result<Object<'a>, String>>,
+}
+
+/// What was decided about a review that could be read.
+#[derive(Debug)]
+pub enum Judged<'r> {
+    /// None of ours: answered from the head.
+    Outside,
+    /// A target, but an object that is not understood: it passes unchanged, with a warning.
+    Odd(String),
+    /// A target, decided.
+    Decided(&'r Object<'r>, Decision<'r>),
+}
+
+impl<'a> Received<'a> {
+    /// Reads the body of a review.
+    pub fn read(body: &'a [u8], policy: &Policy) -> Result<Self, Unreadable> {
+        let review = Review::parse(body, &policy.targets)?;
+        let parse = |raw: Option<&'a str>| raw.filter(|_| !review.outside).map(object::parse);
+        let (object, old) = (parse(review.object), parse(review.old));
+        Ok(Self { review, object, old })
+    }
+
+    /// Decides it.
+    pub fn judge<'r>(&'r self, policy: &'r Policy, now: Timestamp) -> Judged<'r> {
+        let review = &self.review;
+        let Some(target) = review.target(&policy.targets) else { return Judged::Outside };
+        let object = match &self.object {
+            Some(Ok(object)) => object,
+            Some(Err(problem)) => return Judged::Odd(format!("its object is odd: {problem}")),
+            None => return Judged::Odd(format!("a {} without an object", review.operation.name())),
+        };
+        let old = match (review.operation, &self.old) {
+            (Operation::Update, Some(Ok(old))) => Some(old),
+            (Operation::Update, Some(Err(problem))) => {
+                return Judged::Odd(format!("its old object is odd: {problem}"));
+            }
+            (Operation::Update, None) => return Judged::Odd("an UPDATE without an old object".to_owned()),
+            _ => None,
+        };
+        let subject = Subject {
+            target,
+            username: &review.username,
+            groups: &review.groups,
+            manager: &review.manager,
+            object,
+            old,
+        };
+        Judged::Decided(object, decide(&subject, policy, now))
+    }
+}
+
+/// Answers one review.
+pub fn answer(body: &[u8], policy: &Policy, now: Timestamp) -> Answer {
+    match Received::read(body, policy) {
+        Ok(received) => reply_to(&received, policy, now),
+        Err(problem) => {
+            let message = problem.to_string();
+            let body = reply::error(400, "BadRequest", &message);
+            let reason = "unreadable";
+            Answer {
+                status: 400,
+                body,
+                record: Record { resource: "other", verdict: "error", reason, message, ..Record::default() },
+            }
+        }
+    }
+}
+
+fn reply_to(received: &Received<'_>, policy: &Policy, now: Timestamp) -> Answer {
+    let review = &received.review;
+    let mut record = Record {
+        uid: review.uid.chars().take(64).collect(),
+        operation: review.operation.name().to_owned(),
+        resource: "other",
+        namespace: review.namespace.to_string(),
+        name: review.name.to_string(),
+        username: review.username.to_string(),
+        manager: review.manager.to_string(),
+        dry_run: review.dry_run,
+        verdict: "leave",
+        reason: "outside-catalogue",
+        ..Record::default()
+    };
+    let mut patch = None;
+    let mut refusal = None;
+    match received.judge(policy, now) {
+        Judged::Outside => {
+            let body = reply::review(&review.uid, Say::Allow, &[], None);
+            return Answer { status: 200, body, record };
+        }
+        Judged::Odd(problem) => {
+            record.reason = "odd-object";
+            record.warnings.push(reply::warning(&format!("cni-steward left this write alone: {problem}")));
+            record.message = problem;
+        }
+        Judged::Decided(object, decision) => {
+            record.reason = decision.reason.code();
+            record.message = decision.message;
+            record.manager = decision.manager;
+            record.warnings = decision.warnings.iter().map(|text| reply::warning(text)).collect();
+            match decision.verdict {
+                Verdict::Leave => {}
+                Verdict::Amend(changes) => {
+                    record.verdict = "amend";
+                    patch = Some(patch::write(&changes, object));
+                }
+                Verdict::Refuse(message) => {
+                    record.verdict = "refuse";
+                    refusal = Some(message);
+                }
+            }
+        }
+    }
+    record.resource = review.kind.map_or("other", |kind| kind.group_resource().1);
+    let say = match (&refusal, &patch) {
+        (Some(message), _) => Say::Refuse(message),
+        (None, Some(patch)) => Say::Patch(patch),
+        (None, None) => Say::Allow,
+    };
+    let audit = Audit { verdict: record.verdict, reason: record.reason, policy: policy.hash() };
+    let body = reply::review(&review.uid, say, &record.warnings, Some(audit));
+    Answer { status: 200, body, record }
+}

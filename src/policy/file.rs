@@ -1,0 +1,293 @@
+//! The policy file: strict YAML, and one error that says where, what was found and what is allowed.
+//!
+//! An unknown key is an error rather than a warning: a misspelt `clusterAPI` that is silently ignored would let
+//! Cluster API delete the network of a cluster.
+
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::{Location, Spanned};
+
+use super::pattern::Pattern;
+use super::rules::{ClusterApi, Fields, ManagedAddon, Mode, Policy, PolicyError, Release};
+
+const API_VERSION: &str = "cni-steward.dev/v1alpha1";
+/// Longest field manager the API server accepts, in bytes (apimachinery `FieldManagerMaxLength`).
+const MAX_MANAGER: usize = 128;
+/// Longest release name Helm accepts.
+const MAX_RELEASE: usize = 53;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct File {
+    api_version: Option<Spanned<String>>,
+    kind: Option<Spanned<String>>,
+    mode: Mode,
+    owner: Option<Spanned<OwnerPart>>,
+    fields: Option<Spanned<Fields>>,
+    absorb: Option<Spanned<Vec<Spanned<String>>>>,
+    cluster_api: Option<Spanned<ClusterApi>>,
+    managed_addon: Option<ManagedAddon>,
+    exempt: Option<ExemptPart>,
+    targets: Option<TargetsPart>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnerPart {
+    manager: Option<Spanned<String>>,
+    /// Absent: the default; `null`: the owner has no release.
+    #[serde(default, deserialize_with = "present")]
+    release: Option<Option<ReleasePart>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleasePart {
+    name: Option<Spanned<String>>,
+    namespace: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExemptPart {
+    usernames: Option<Vec<Spanned<String>>>,
+    groups: Option<Vec<Spanned<String>>>,
+    managers: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetsPart {
+    name: Option<Spanned<String>>,
+    namespace: Option<Spanned<String>>,
+    settings: Option<Spanned<String>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ReleasePart>>, D::Error> {
+    Option::<ReleasePart>::deserialize(deserializer).map(Some)
+}
+
+/// Reads the file's text; `name` is only for error texts.
+pub(super) fn parse(name: &str, text: &str) -> Result<Policy, PolicyError> {
+    let source = Source { name, text };
+    if text.trim().is_empty() {
+        return Err(source.error(None, "the file is empty; it needs at least `mode: Observe`, `Adopt` or `Block`"));
+    }
+    let file: File = serde_saphyr::from_str(text).map_err(|error| source.syntax(&error))?;
+    source.check(file)
+}
+
+/// Where the text came from, to say so in an error.
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn error(&self, at: Option<Location>, message: &str) -> PolicyError {
+        match at {
+            Some(at) => PolicyError(format!("{}:{}:{}: {message}", self.name, at.line(), at.column())),
+            None => PolicyError(format!("{}: {message}", self.name)),
+        }
+    }
+
+    /// An error of the YAML reader, in the file's own terms.
+    fn syntax(&self, error: &serde_saphyr::Error) -> PolicyError {
+        use serde_saphyr::Error;
+        let at = error.location();
+        let error = error.without_snippet();
+        let message = match error {
+            Error::MultipleDocuments { .. } => "a second YAML document begins here; a policy file holds one".to_owned(),
+            Error::Eof { .. } => "the file ends before the policy does".to_owned(),
+            Error::SerdeMissingField { field, .. } => format!("key `{field}` is missing; it must be set"),
+            Error::SerdeUnknownField { field, expected, .. } => {
+                format!("unknown key `{field}`; allowed here: {}", expected.join(", "))
+            }
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                format!("`{variant}` is not a value of this key; allowed: {}", expected.join(", "))
+            }
+            other => {
+                let text = other.to_string();
+                let text = text.split(" at line ").next().unwrap_or(&text).trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable");
+                match self.found(at) {
+                    Some(found) => format!("{text}; found `{found}`"),
+                    None => text.to_owned(),
+                }
+            }
+        };
+        self.error(at, &message)
+    }
+
+    /// What stands at a place, to the end of its line.
+    fn found(&self, at: Option<Location>) -> Option<String> {
+        let at = at?;
+        let line = self.text.lines().nth(usize::try_from(at.line()).ok()?.checked_sub(1)?)?;
+        let rest: String = line.chars().skip(usize::try_from(at.column()).ok()?.checked_sub(1)?).take(40).collect();
+        let rest = rest.trim();
+        (!rest.is_empty()).then(|| rest.escape_debug().to_string())
+    }
+
+    fn check(&self, file: File) -> Result<Policy, PolicyError> {
+        self.exactly(file.api_version.as_ref(), "apiVersion", API_VERSION)?;
+        self.exactly(file.kind.as_ref(), "kind", "Policy")?;
+        let mut policy = Policy::with_mode(file.mode);
+        if file.mode == Mode::Block {
+            let ignored = [
+                file.owner.as_ref().map(|part| ("owner", part.referenced)),
+                file.fields.as_ref().map(|part| ("fields", part.referenced)),
+                file.absorb.as_ref().map(|part| ("absorb", part.referenced)),
+            ];
+            for (key, at) in ignored.into_iter().flatten() {
+                policy.warnings.push(
+                    self.error(Some(at), &format!("`{key}` is ignored: mode Block gives the targets to nobody")).0,
+                );
+            }
+        }
+        if let Some(owner) = file.owner {
+            self.owner(owner.value, &mut policy)?;
+        }
+        if let Some(fields) = file.fields {
+            policy.fields = fields.value;
+            if fields.value == Fields::Stamp && policy.owner.release.is_none() {
+                return Err(self.error(
+                    Some(fields.referenced),
+                    "`fields: Stamp` with `owner.release: null` would change nothing; \
+                     set a release, or `fields: Transfer`",
+                ));
+            }
+        }
+        if let Some(absorb) = file.absorb {
+            for pattern in &absorb.value {
+                self.manager(pattern, "absorb")?;
+                if pattern.value == "*" {
+                    policy.warnings.push(
+                        self.error(
+                            Some(pattern.referenced),
+                            "`absorb: ['*']` also moves what people set by hand to the owner; name the managers",
+                        )
+                        .0,
+                    );
+                }
+            }
+            policy.absorb = absorb.value.into_iter().map(|pattern| Pattern::new(pattern.value)).collect();
+        }
+        if let Some(cluster_api) = file.cluster_api {
+            policy.cluster_api = cluster_api.value;
+            if let (ClusterApi::Release, Mode::Adopt, Some(release)) =
+                (cluster_api.value, file.mode, &policy.owner.release)
+            {
+                return Err(self.error(
+                    Some(cluster_api.referenced),
+                    &format!(
+                        "`clusterApi: Release` contradicts `mode: Adopt` for release {release}: old Cluster API versions \
+                         delete only what is not `managed-by: Helm`, and Helm owns only what is; allowed here: Protect, \
+                         Leave, or `owner.release: null`, or `mode: Block`"
+                    ),
+                ));
+            }
+        }
+        if let Some(managed_addon) = file.managed_addon {
+            policy.managed_addon = managed_addon;
+        }
+        if let Some(exempt) = file.exempt {
+            let lists = [
+                (exempt.usernames, "exempt.usernames", &mut policy.exempt.usernames),
+                (exempt.groups, "exempt.groups", &mut policy.exempt.groups),
+                (exempt.managers, "exempt.managers", &mut policy.exempt.managers),
+            ];
+            for (given, key, patterns) in lists {
+                if let Some(given) = given {
+                    if let Some(empty) = given.iter().find(|pattern| pattern.value.is_empty()) {
+                        return Err(self.error(
+                            Some(empty.referenced),
+                            &format!("`{key}` holds an empty text; allowed: a name, or a pattern with `*`"),
+                        ));
+                    }
+                    *patterns = given.into_iter().map(|pattern| Pattern::new(pattern.value)).collect();
+                }
+            }
+        }
+        if let Some(targets) = file.targets {
+            let names = [
+                (targets.name, "targets.name", 253, &mut policy.targets.name),
+                (targets.namespace, "targets.namespace", 63, &mut policy.targets.namespace),
+                (targets.settings, "targets.settings", 253, &mut policy.targets.settings),
+            ];
+            for (given, key, longest, name) in names {
+                if let Some(given) = given {
+                    *name = self.dns_name(given, key, longest)?;
+                }
+            }
+        }
+        Ok(policy.sealed())
+    }
+
+    fn owner(&self, part: OwnerPart, policy: &mut Policy) -> Result<(), PolicyError> {
+        if let Some(manager) = part.manager {
+            self.manager(&manager, "owner.manager")?;
+            if part.release.is_none() && manager.value.starts_with("argocd") {
+                policy.owner.release = None;
+            }
+            policy.owner.manager = manager.value;
+        }
+        match part.release {
+            None => {}
+            Some(None) => policy.owner.release = None,
+            Some(Some(release)) => {
+                let mut named = Release { name: "aws-vpc-cni".into(), namespace: "kube-system".into() };
+                if let Some(name) = release.name {
+                    named.name = self.dns_name(name, "owner.release.name", MAX_RELEASE)?;
+                }
+                if let Some(namespace) = release.namespace {
+                    named.namespace = self.dns_name(namespace, "owner.release.namespace", 63)?;
+                }
+                policy.owner.release = Some(named);
+            }
+        }
+        Ok(())
+    }
+
+    fn exactly(&self, found: Option<&Spanned<String>>, key: &str, allowed: &str) -> Result<(), PolicyError> {
+        match found {
+            Some(found) if found.value != allowed => Err(self.error(
+                Some(found.referenced),
+                &format!("`{key}` is `{}`; allowed: `{allowed}`", found.value.escape_debug()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn manager(&self, found: &Spanned<String>, key: &str) -> Result<(), PolicyError> {
+        let problem = if found.value.is_empty() {
+            "is empty".to_owned()
+        } else if found.value.len() > MAX_MANAGER {
+            format!("has {} bytes", found.value.len())
+        } else if found.value.chars().any(char::is_control) {
+            format!("is `{}`", found.value.escape_debug())
+        } else {
+            return Ok(());
+        };
+        Err(self.error(
+            Some(found.referenced),
+            &format!("`{key}` {problem}; allowed: 1 to {MAX_MANAGER} bytes of printable text, the API server's limit"),
+        ))
+    }
+
+    fn dns_name(&self, found: Spanned<String>, key: &str, longest: usize) -> Result<String, PolicyError> {
+        let text = &found.value;
+        let alphanumeric = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let fits = text.len() <= longest
+            && alphanumeric(text.chars().next())
+            && alphanumeric(text.chars().next_back())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
+        if fits {
+            return Ok(found.value);
+        }
+        Err(self.error(
+            Some(found.referenced),
+            &format!(
+                "`{key}` is `{}`; allowed: a DNS name of 1 to {longest} lower-case letters, digits, `-` and `.`",
+                text.chars().take(80).collect::<String>().escape_debug()
+            ),
+        ))
+    }
+}

@@ -1,0 +1,91 @@
+//! Who installed a target: one word for the label `cni-steward.dev/installed-by`, from evidence.
+//!
+//! Stamping erases the other evidence, so the word is set before or with the first stamp and never overwritten. A CREATE
+//! is evidence by itself. For an object that exists already, the entry whose time equals `creationTimestamp` belongs to
+//! the creator; later writes move entry times, and then markers have to do (facts: eks-vpc-cni §3, field managers).
+
+use jiff::Timestamp;
+
+use super::change::RELEASE_NAME;
+use super::object::{ARGO_TRACKING, FLUX_NAME, Object};
+use super::rules::EKS;
+use super::target::Kind;
+use crate::fields::entry::{Known, List};
+
+/// The word for nobody in particular.
+pub const UNKNOWN: &str = "unknown";
+
+/// The word for a field manager; `""` for managers that never install (controllers of Kubernetes itself).
+pub fn word(manager: &str) -> &'static str {
+    match manager {
+        EKS => "eks",
+        "helm" | "Helm" => "helm",
+        "eksctl" => "eksctl",
+        "helm-controller" | "kustomize-controller" => "flux",
+        "kube-controller-manager" | "kube-apiserver" | "kubelet" | "before-first-apply" | "" => "",
+        other if other.starts_with("argocd") => "argocd",
+        other if other.starts_with("kubectl") => "kubectl",
+        other if other.starts_with("pulumi") => "pulumi",
+        other if other.to_ascii_lowercase().starts_with("terraform") => "terraform",
+        _ => "other",
+    }
+}
+
+/// Who is installing the object, on CREATE.
+pub fn of_create(object: &Object<'_>, username: &str, manager: &str) -> &'static str {
+    if username.starts_with("eks:") {
+        return "eks";
+    }
+    marker(object).unwrap_or_else(|| match word(manager) {
+        "" => UNKNOWN,
+        word => word,
+    })
+}
+
+/// Who installed an object that exists already.
+pub fn of_existing(kind: Kind, object: &Object<'_>, list: Option<&List<'_>>) -> &'static str {
+    let entries = || {
+        list.into_iter()
+            .flat_map(|list| &list.entries)
+            .filter_map(|entry| entry.known.as_ref())
+            .filter(|known| known.subresource.is_empty() && !word(&known.manager).is_empty())
+    };
+    let eks_bootstrap_before_2024 = |manager: &str| {
+        manager == "kubectl-client-side-apply" && kind == Kind::DaemonSet && object.eks_images()
+    };
+    let created = object.created.parse::<Timestamp>().ok();
+    let creator = entries().find(|known| written_at(known, created)).map(|known| &*known.manager);
+    match creator {
+        Some(manager) if eks_bootstrap_before_2024(manager) => return "eks",
+        Some(manager) => return marker(object).unwrap_or_else(|| word(manager)),
+        None => {}
+    }
+    if let Some(word) = marker(object) {
+        return word;
+    }
+    let managers = || entries().map(|known| &*known.manager);
+    if managers().any(|manager| manager == EKS || eks_bootstrap_before_2024(manager)) {
+        "eks"
+    } else if object.annotations.get(RELEASE_NAME).is_some() {
+        "helm"
+    } else {
+        managers().next().map_or(UNKNOWN, word)
+    }
+}
+
+/// What Flux and Argo CD write on everything they install.
+fn marker(object: &Object<'_>) -> Option<&'static str> {
+    if object.labels.get(FLUX_NAME).is_some() {
+        Some("flux")
+    } else if object.annotations.get(ARGO_TRACKING).is_some() {
+        Some("argocd")
+    } else {
+        None
+    }
+}
+
+/// Within the two seconds that a create may take to be stored.
+fn written_at(known: &Known<'_>, created: Option<Timestamp>) -> bool {
+    let time = known.time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
+    matches!((time, created), (Some(time), Some(created)) if (time.as_second() - created.as_second()).abs() <= 2)
+}

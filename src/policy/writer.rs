@@ -1,0 +1,61 @@
+//! Who is writing, from what a review tells.
+//!
+//! The username is a strong hint, the field manager a weak one (any client may send `fieldManager=eks`); neither is
+//! proof. A review carries no field manager when the client sent none; the API server then named one after the
+//! User-Agent, and the entry that this write changed tells it (apiserver `handlers/create.go`).
+
+use super::rules::{ADDON_MANAGER, EKS, Policy};
+use crate::fields::entry::List;
+
+/// Our own field manager.
+pub const STEWARD: &str = "cni-steward";
+
+/// The words of DESIGN §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer<'a> {
+    /// Field manager `eks`, but not the managed add-on.
+    Eks,
+    /// Username `eks:addon-manager`.
+    EksAddon,
+    /// The policy's field manager.
+    Owner,
+    /// Ourselves.
+    Steward,
+    /// Anybody else, by field manager.
+    Other(&'a str),
+}
+
+impl<'a> Writer<'a> {
+    /// Tells the writer from username and field manager.
+    pub fn tell(username: &str, manager: &'a str, policy: &Policy) -> Self {
+        if username == ADDON_MANAGER {
+            Self::EksAddon
+        } else if manager == EKS {
+            Self::Eks
+        } else if manager == policy.owner.manager {
+            Self::Owner
+        } else if manager == STEWARD {
+            Self::Steward
+        } else {
+            Self::Other(manager)
+        }
+    }
+}
+
+/// The manager of the one root entry that differs between two lists; `""` when none or several do.
+pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str {
+    let mut found = "";
+    for entry in list.into_iter().flat_map(|list| &list.entries) {
+        let Some(known) = entry.known.as_ref().filter(|known| known.subresource.is_empty()) else {
+            continue;
+        };
+        let unchanged = old.is_some_and(|old| old.entries.iter().any(|before| before.raw == entry.raw));
+        if !unchanged && found != known.manager {
+            if !found.is_empty() {
+                return "";
+            }
+            found = &known.manager;
+        }
+    }
+    found
+}
