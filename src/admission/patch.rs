@@ -38,7 +38,9 @@ impl Patch {
             for edit in edits {
                 match &edit.value {
                     Some(value) => self.operation("add", parent, Some(edit.key), Some(&string(value))),
-                    None if meta.get(edit.key).is_some() => self.operation("remove", parent, Some(edit.key), None),
+                    None if meta.get(edit.key).is_some() => {
+                        self.operation("remove", parent, Some(edit.key), None)
+                    }
                     None => {}
                 }
             }

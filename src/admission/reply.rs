@@ -105,7 +105,14 @@ pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<
 
 /// Writes a `Status` as the whole body, for a request that is not answered with a review.
 pub fn error(code: u16, reason: &str, message: &str) -> Vec<u8> {
-    to_json(&Status { kind: Some("Status"), api_version: Some("v1"), status: "Failure", message, reason, code })
+    to_json(&Status {
+        kind: Some("Status"),
+        api_version: Some("v1"),
+        status: "Failure",
+        message,
+        reason,
+        code,
+    })
 }
 
 /// Plain structs of strings always serialise.

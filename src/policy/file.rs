@@ -3,15 +3,16 @@
 //! An unknown key is an error rather than a warning: a misspelt `clusterAPI` that is silently ignored would let
 //! Cluster API delete the network of a cluster.
 
+mod source;
+
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
 use super::pattern::Pattern;
 use super::rules::{ClusterApi, Fields, ManagedAddon, Mode, Policy, PolicyError, Release};
+use source::Source;
 
 const API_VERSION: &str = "cni-steward.dev/v1alpha1";
-/// Longest field manager the API server accepts, in bytes (apimachinery `FieldManagerMaxLength`).
-const MAX_MANAGER: usize = 128;
 /// Longest release name Helm accepts.
 const MAX_RELEASE: usize = 53;
 
@@ -70,62 +71,15 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<R
 pub(super) fn parse(name: &str, text: &str) -> Result<Policy, PolicyError> {
     let source = Source { name, text };
     if text.trim().is_empty() {
-        return Err(source.error(None, "the file is empty; it needs at least `mode: Observe`, `Adopt` or `Block`"));
+        return Err(
+            source.error(None, "the file is empty; it needs at least `mode: Observe`, `Adopt` or `Block`")
+        );
     }
     let file: File = serde_saphyr::from_str(text).map_err(|error| source.syntax(&error))?;
     source.check(file)
 }
 
-/// Where the text came from, to say so in an error.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
 impl Source<'_> {
-    fn error(&self, at: Option<Location>, message: &str) -> PolicyError {
-        match at {
-            Some(at) => PolicyError(format!("{}:{}:{}: {message}", self.name, at.line(), at.column())),
-            None => PolicyError(format!("{}: {message}", self.name)),
-        }
-    }
-
-    /// An error of the YAML reader, in the file's own terms.
-    fn syntax(&self, error: &serde_saphyr::Error) -> PolicyError {
-        use serde_saphyr::Error;
-        let at = error.location();
-        let error = error.without_snippet();
-        let message = match error {
-            Error::MultipleDocuments { .. } => "a second YAML document begins here; a policy file holds one".to_owned(),
-            Error::Eof { .. } => "the file ends before the policy does".to_owned(),
-            Error::SerdeMissingField { field, .. } => format!("key `{field}` is missing; it must be set"),
-            Error::SerdeUnknownField { field, expected, .. } => {
-                format!("unknown key `{field}`; allowed here: {}", expected.join(", "))
-            }
-            Error::SerdeUnknownVariant { variant, expected, .. } => {
-                format!("`{variant}` is not a value of this key; allowed: {}", expected.join(", "))
-            }
-            other => {
-                let text = other.to_string();
-                let text = text.split(" at line ").next().unwrap_or(&text).trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable");
-                match self.found(at) {
-                    Some(found) => format!("{text}; found `{found}`"),
-                    None => text.to_owned(),
-                }
-            }
-        };
-        self.error(at, &message)
-    }
-
-    /// What stands at a place, to the end of its line.
-    fn found(&self, at: Option<Location>) -> Option<String> {
-        let at = at?;
-        let line = self.text.lines().nth(usize::try_from(at.line()).ok()?.checked_sub(1)?)?;
-        let rest: String = line.chars().skip(usize::try_from(at.column()).ok()?.checked_sub(1)?).take(40).collect();
-        let rest = rest.trim();
-        (!rest.is_empty()).then(|| rest.escape_debug().to_string())
-    }
-
     fn check(&self, file: File) -> Result<Policy, PolicyError> {
         self.exactly(file.api_version.as_ref(), "apiVersion", API_VERSION)?;
         self.exactly(file.kind.as_ref(), "kind", "Policy")?;
@@ -138,7 +92,11 @@ impl Source<'_> {
             ];
             for (key, at) in ignored.into_iter().flatten() {
                 policy.warnings.push(
-                    self.error(Some(at), &format!("`{key}` is ignored: mode Block gives the targets to nobody")).0,
+                    self.error(
+                        Some(at),
+                        &format!("`{key}` is ignored: mode Block gives the targets to nobody"),
+                    )
+                    .0,
                 );
             }
         }
@@ -244,50 +202,5 @@ impl Source<'_> {
             }
         }
         Ok(())
-    }
-
-    fn exactly(&self, found: Option<&Spanned<String>>, key: &str, allowed: &str) -> Result<(), PolicyError> {
-        match found {
-            Some(found) if found.value != allowed => Err(self.error(
-                Some(found.referenced),
-                &format!("`{key}` is `{}`; allowed: `{allowed}`", found.value.escape_debug()),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn manager(&self, found: &Spanned<String>, key: &str) -> Result<(), PolicyError> {
-        let problem = if found.value.is_empty() {
-            "is empty".to_owned()
-        } else if found.value.len() > MAX_MANAGER {
-            format!("has {} bytes", found.value.len())
-        } else if found.value.chars().any(char::is_control) {
-            format!("is `{}`", found.value.escape_debug())
-        } else {
-            return Ok(());
-        };
-        Err(self.error(
-            Some(found.referenced),
-            &format!("`{key}` {problem}; allowed: 1 to {MAX_MANAGER} bytes of printable text, the API server's limit"),
-        ))
-    }
-
-    fn dns_name(&self, found: Spanned<String>, key: &str, longest: usize) -> Result<String, PolicyError> {
-        let text = &found.value;
-        let alphanumeric = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let fits = text.len() <= longest
-            && alphanumeric(text.chars().next())
-            && alphanumeric(text.chars().next_back())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
-        if fits {
-            return Ok(found.value);
-        }
-        Err(self.error(
-            Some(found.referenced),
-            &format!(
-                "`{key}` is `{}`; allowed: a DNS name of 1 to {longest} lower-case letters, digits, `-` and `.`",
-                text.chars().take(80).collect::<String>().escape_debug()
-            ),
-        ))
     }
 }

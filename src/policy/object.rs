@@ -117,9 +117,9 @@ impl Object<'_> {
 
     /// Whether it runs images that only EKS ships (`…-eksbuild.N`). Reads the object again, so ask last.
     pub fn eks_images(&self) -> bool {
-        self.pod_spec()
-            .and_then(|spec| spec.containers)
-            .is_some_and(|containers| containers.iter().any(|container| container.image.contains("-eksbuild.")))
+        self.pod_spec().and_then(|spec| spec.containers).is_some_and(|containers| {
+            containers.iter().any(|container| container.image.contains("-eksbuild."))
+        })
     }
 }
 
@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn an_eksbuild_image_is_recognised() {
-        let raw = with_spec(r#"{"containers":[{"name":"a"},{"image":"x/amazon-k8s-cni:v1.19.0-eksbuild.1"}]}"#);
+        let raw =
+            with_spec(r#"{"containers":[{"name":"a"},{"image":"x/amazon-k8s-cni:v1.19.0-eksbuild.1"}]}"#);
         assert!(Object { raw: &raw, ..Object::default() }.eks_images());
         let raw = with_spec(r#"{"containers":[{"image":"x/amazon-k8s-cni:v1.19.0"}]}"#);
         assert!(!Object { raw: &raw, ..Object::default() }.eks_images());

@@ -47,7 +47,10 @@ mod tests {
     #[case::date_only(Some("2026-01-01"), Pause::Unreadable)]
     #[case::words(Some("tomorrow"), Pause::Unreadable)]
     #[case::empty(Some(""), Pause::Unreadable)]
-    fn a_pause_is_live_until_its_time_and_at_most_a_day(#[case] value: Option<&str>, #[case] expected: Pause) {
+    fn a_pause_is_live_until_its_time_and_at_most_a_day(
+        #[case] value: Option<&str>,
+        #[case] expected: Pause,
+    ) {
         assert_eq!(read(value, "2026-01-01T12:00:00Z".parse().unwrap()), expected);
     }
 }

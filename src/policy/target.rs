@@ -98,7 +98,8 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// The target that these coordinates name, if they name one.
     pub fn find(kind: Kind, namespace: &'a str, name: &'a str, names: &Names) -> Option<Self> {
-        let right_namespace = if kind.namespaced() { namespace == names.namespace } else { namespace.is_empty() };
+        let right_namespace =
+            if kind.namespaced() { namespace == names.namespace } else { namespace.is_empty() };
         let right_name = match kind {
             Kind::CustomResourceDefinition => name == SCHEMA,
             Kind::ConfigMap => name == names.settings || name == names.name,
@@ -157,8 +158,20 @@ mod tests {
     #[case::deployment("apps", "v1", "deployments", "kube-system", "aws-node")]
     #[case::secret("", "v1", "secrets", "kube-system", "aws-node")]
     #[case::role("rbac.authorization.k8s.io", "v1", "roles", "kube-system", "aws-node")]
-    #[case::controller_role("rbac.authorization.k8s.io", "v1", "clusterroles", "", "vpc-resource-controller-role")]
-    #[case::cninodes("apiextensions.k8s.io", "v1", "customresourcedefinitions", "", "cninodes.vpcresources.k8s.aws")]
+    #[case::controller_role(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterroles",
+        "",
+        "vpc-resource-controller-role"
+    )]
+    #[case::cninodes(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "",
+        "cninodes.vpcresources.k8s.aws"
+    )]
     #[case::policyendpoints(
         "apiextensions.k8s.io",
         "v1",
@@ -173,7 +186,13 @@ mod tests {
         "",
         "securitygrouppolicies.vpcresources.k8s.aws"
     )]
-    #[case::namespaced_cluster_role("rbac.authorization.k8s.io", "v1", "clusterroles", "kube-system", "aws-node")]
+    #[case::namespaced_cluster_role(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterroles",
+        "kube-system",
+        "aws-node"
+    )]
     fn everything_else_is_not(
         #[case] group: &str,
         #[case] version: &str,

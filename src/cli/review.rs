@@ -1,0 +1,167 @@
+//! `review`: answers a recorded `AdmissionReview` offline with the very code that the server runs.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
+use super::policy_from;
+use crate::admission::{Judged, Received, answer, patch};
+use crate::fields;
+use crate::fields::entry::List;
+use crate::policy::change::Changes;
+use crate::policy::object::Object;
+use crate::policy::{Decision, Policy, Verdict};
+use crate::telemetry::clock;
+
+/// Arguments of `review`.
+#[derive(Debug, clap::Args)]
+pub struct ReviewArgs {
+    /// Policy file; without one the mode is Observe.
+    #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]
+    policy: Option<PathBuf>,
+    /// Decide as if it were this time (RFC 3339); the default is the clock.
+    #[arg(long, value_name = "RFC3339")]
+    now: Option<Timestamp>,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// The AdmissionReview as JSON; `-` reads standard input.
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// The verdict, then each change with its path and reason.
+    Text,
+    /// The AdmissionReview that the server would answer, byte for byte.
+    Review,
+    /// The object as it would be after the patch.
+    Patched,
+}
+
+/// Runs the command: exit 0 allowed, 1 refused.
+pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
+    let policy = policy_from(args.policy.as_deref())?;
+    let body = read(&args.file)?;
+    let now = args.now.unwrap_or_else(clock::now);
+    let name = args.file.display();
+    let received = Received::read(&body, &policy).with_context(|| format!("{name}"))?;
+    let judged = received.judge(&policy, now);
+    match args.output {
+        Output::Review => {
+            let answer = answer(&body, &policy, now);
+            print(&answer.body)?;
+        }
+        Output::Text => print(text(&received, &judged, &policy).as_bytes())?,
+        Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
+    }
+    let refused = matches!(&judged, Judged::Decided(_, decision) if matches!(decision.verdict, Verdict::Refuse(_)));
+    Ok(if refused { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body).context("standard input")?;
+        return Ok(body);
+    }
+    std::fs::read(file).with_context(|| format!("{}", file.display()))
+}
+
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    std::io::stdout().write_all(bytes).context("standard output")
+}
+
+fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<String> {
+    let raw = received.review.object.context("the review has no object, so there is nothing to patch")?;
+    let mut object: serde_json::Value = serde_json::from_str(raw).context("the object is not JSON")?;
+    if let Judged::Decided(parsed, decision) = judged {
+        match &decision.verdict {
+            Verdict::Leave => {}
+            Verdict::Refuse(message) => bail!("the write is refused, so there is no object after it: {message}"),
+            Verdict::Amend(changes) => {
+                let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed))?;
+                json_patch::patch(&mut object, &patch).context("our own patch does not apply; please report this")?;
+            }
+        }
+    }
+    Ok(serde_json::to_string_pretty(&object)? + "\n")
+}
+
+/// The verdict for people.
+fn text(received: &Received<'_>, judged: &Judged<'_>, policy: &Policy) -> String {
+    let review = &received.review;
+    let place = match (&*review.namespace, &*review.name) {
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
+    };
+    let kind = review.kind.map_or("object", |kind| kind.name());
+    let what = format!("{} {kind} {place}", review.operation.name());
+    let mut out = String::new();
+    match judged {
+        Judged::Outside => line(&mut out, &format!("ALLOW   {what}\nreason  outside-catalogue: not a target, left alone")),
+        Judged::Odd(problem) => line(&mut out, &format!("ALLOW   {what}\nreason  odd-object: {problem}; left alone")),
+        Judged::Decided(object, decision) => {
+            let verdict = match decision.verdict {
+                Verdict::Leave => "ALLOW ",
+                Verdict::Amend(_) => "AMEND ",
+                Verdict::Refuse(_) => "REFUSE",
+            };
+            let manager = if decision.manager.is_empty() { "an unknown manager" } else { &decision.manager };
+            line(&mut out, &format!("{verdict}  {what}, written by {manager} (user {})", review.username));
+            line(&mut out, &format!("reason  {}: {}", decision.reason.code(), decision.message));
+            line(&mut out, &format!("policy  {} {}", policy.mode_name(), policy.hash()));
+            decided(&mut out, object, decision, policy);
+            for warning in &decision.warnings {
+                line(&mut out, &format!("warning {warning}"));
+            }
+        }
+    }
+    out
+}
+
+fn decided(out: &mut String, object: &Object<'_>, decision: &Decision<'_>, policy: &Policy) {
+    match &decision.verdict {
+        Verdict::Leave => {}
+        Verdict::Refuse(message) => line(out, &format!("answer  {message}")),
+        Verdict::Amend(changes) => {
+            for edit in &changes.edits {
+                let path = format!("metadata.{}[{}]", edit.map.name(), edit.key);
+                match &edit.value {
+                    Some(value) => line(out, &format!("  + {path} = {value}  ({})", edit.why.sentence())),
+                    None => line(out, &format!("  - {path}  ({})", edit.why.sentence())),
+                }
+            }
+            fields_text(out, object, changes, policy);
+        }
+    }
+}
+
+fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, policy: &Policy) {
+    let Some(after) = changes.managed_fields.as_deref().and_then(List::parse) else { return };
+    let before = object.managed_fields.and_then(List::parse).unwrap_or_default();
+    for moved in &changes.moved {
+        line(
+            out,
+            &format!(
+                "  ~ metadata.managedFields: {} paths of {}/{:?} move to {}/Apply",
+                moved.paths, moved.manager, moved.operation, policy.owner.manager
+            ),
+        );
+    }
+    for change in fields::compare::compare(&before, &after) {
+        let names = |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
+        line(out, &format!("      {}  {} → {}", change.path, names(&change.from), names(&change.to)));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
+    writeln!(out, "{text}").ok();
+}
