@@ -5,8 +5,9 @@
 //! disagree about who owns it. Unlike Go, elements that occur twice are joined, not overwritten.
 
 use super::element::Element;
-use super::json::{Cursor, MAX_DEPTH, Malformed, unescape};
+use super::json::{Cursor, MAX_DEPTH, Malformed};
 use super::set::{Node, Set};
+use super::text::unescape;
 
 impl<'a> Set<'a> {
     /// Reads the JSON text of a `fieldsV1`. Text without escapes is borrowed.
@@ -20,7 +21,11 @@ impl<'a> Set<'a> {
 
 /// One object of the tree, and whether it names itself a member. Below an unknown element (`known` is false)
 /// any text is carried.
-fn read<'a>(cursor: &mut Cursor<'a>, depth: usize, known: bool) -> Result<(Set<'a>, bool), Malformed> {
+fn read<'a>(
+    cursor: &mut Cursor<'a>,
+    depth: usize,
+    known: bool,
+) -> Result<(Set<'a>, bool), Malformed> {
     let mut set = Set::default();
     let mut own = false;
     let mut sorted = true;
@@ -51,9 +56,18 @@ fn read<'a>(cursor: &mut Cursor<'a>, depth: usize, known: bool) -> Result<(Set<'
             };
             let known = known && element.is_known();
             let (below, own) = read(cursor, depth + 1, known)?;
-            let member = own || if known { !below.has_known() } else { below.is_empty() };
+            let member = own
+                || if known {
+                    !below.has_known()
+                } else {
+                    below.is_empty()
+                };
             sorted &= set.nodes.last().is_none_or(|last| last.element < element);
-            set.nodes.push(Node { element, member, below });
+            set.nodes.push(Node {
+                element,
+                member,
+                below,
+            });
         }
         if !cursor.eat(b',') {
             break;

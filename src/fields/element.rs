@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::encode;
-use super::json::{Cursor, Malformed, unescape};
+use super::json::{Cursor, Malformed};
+use super::text::unescape;
 use super::value::{self, Field, Value, show_text};
 
 /// A path element. The derived order is the canonical one.
@@ -46,7 +47,10 @@ impl<'a> Element<'a> {
 
     fn from_text(text: &'a str) -> Result<Self, Malformed> {
         let Some((prefix, rest)) = text.split_at_checked(2) else {
-            return Err(Malformed { what: "a path element needs a prefix", at: 0 });
+            return Err(Malformed {
+                what: "a path element needs a prefix",
+                at: 0,
+            });
         };
         match prefix {
             "f:" => Ok(Self::Field(Cow::Borrowed(rest))),
@@ -54,10 +58,16 @@ impl<'a> Element<'a> {
             "v:" => Value::parse(rest).map(Self::Value),
             "i:" => match rest.parse() {
                 Ok(index) => Ok(Self::Index(index)),
-                Err(_) => Err(Malformed { what: "bad index", at: 2 }),
+                Err(_) => Err(Malformed {
+                    what: "bad index",
+                    at: 2,
+                }),
             },
             _ if prefix.ends_with(':') => Ok(Self::Unknown(Cow::Borrowed(text))),
-            _ => Err(Malformed { what: "a path element needs a prefix", at: 0 }),
+            _ => Err(Malformed {
+                what: "a path element needs a prefix",
+                at: 0,
+            }),
         }
     }
 

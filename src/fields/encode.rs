@@ -65,7 +65,9 @@ pub(super) fn float(out: &mut String, value: f64, small: f64) {
         out.push_str(&text);
         return;
     };
-    let (sign, power) = exponent.strip_prefix('-').map_or(('+', exponent), |power| ('-', power));
+    let (sign, power) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |power| ('-', power));
     put(out, format_args!("{digits}e{sign}{power:0>2}"));
 }
 

@@ -3,8 +3,6 @@
 //! Why not `serde_json` here: a set's keys carry JSON inside JSON strings, most of an entry is only passed
 //! through, and the text is wanted borrowed and once. The cursor is strict (RFC 8259) and never recurses.
 
-use std::borrow::Cow;
-
 /// Deepest nesting of a set that is read. Real sets nest about 20 deep; every recursion in this room is
 /// bounded by it.
 pub(super) const MAX_DEPTH: usize = 256;
@@ -69,12 +67,20 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
-        if self.eat(byte) { Ok(()) } else { self.fail(what) }
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            self.fail(what)
+        }
     }
 
     /// Nothing but white space may follow.
     pub(super) fn end(&mut self) -> Result<(), Malformed> {
-        if self.token().is_none() { Ok(()) } else { self.fail("trailing data") }
+        if self.token().is_none() {
+            Ok(())
+        } else {
+            self.fail("trailing data")
+        }
     }
 
     pub(super) fn literal(&mut self, word: &str) -> Result<(), Malformed> {
@@ -91,7 +97,10 @@ impl<'a> Cursor<'a> {
         self.expect(b'"', "a string was expected")?;
         let start = self.at;
         loop {
-            let plain = self.rest().iter().position(|&b| b == b'"' || b == b'\\' || b < b' ');
+            let plain = self
+                .rest()
+                .iter()
+                .position(|&b| b == b'"' || b == b'\\' || b < b' ');
             self.at += plain.unwrap_or(self.rest().len());
             match self.rest() {
                 [b'"', ..] => {
@@ -99,8 +108,16 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     return Ok(inner);
                 }
-                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
-                [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) => self.at += 6,
+                [
+                    b'\\',
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                    ..,
+                ] => self.at += 2,
+                [b'\\', b'u', a, b, c, d, ..]
+                    if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) =>
+                {
+                    self.at += 6;
+                }
                 [] => return self.fail("unfinished string"),
                 _ => return self.fail("bad character in a string"),
             }
@@ -108,7 +125,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn digits(&mut self) -> usize {
-        let count = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();
+        let count = self
+            .rest()
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         self.at += count;
         count
     }
@@ -174,7 +195,9 @@ impl<'a> Cursor<'a> {
                 }
             }
             loop {
-                let Some(&close) = open.last() else { return Ok(self.since(start)) };
+                let Some(&close) = open.last() else {
+                    return Ok(self.since(start));
+                };
                 if self.eat(b',') {
                     if close == b'}' {
                         self.name()?;
@@ -193,54 +216,4 @@ impl<'a> Cursor<'a> {
         self.expect(b':', "a colon was expected")?;
         Ok(name)
     }
-}
-
-/// What a string's inner text means. A surrogate without its partner reads as U+FFFD, as in Go.
-pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
-        return Cow::Borrowed(raw);
-    }
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
-        out.push_str(plain);
-        let mut chars = escaped.chars();
-        match chars.next() {
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('u') => {
-                let (meant, after) = unicode(chars.as_str());
-                out.push(meant);
-                rest = after;
-                continue;
-            }
-            Some(itself) => out.push(itself),
-            None => {}
-        }
-        rest = chars.as_str();
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-fn unicode(text: &str) -> (char, &str) {
-    let (unit, after) = four_hex(text);
-    if (0xD800..0xDC00).contains(&unit)
-        && let Some(partner) = after.strip_prefix("\\u")
-    {
-        let (low, end) = four_hex(partner);
-        if (0xDC00..0xE000).contains(&low) {
-            let joined = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-            return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), end);
-        }
-    }
-    (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), after)
-}
-
-fn four_hex(text: &str) -> (u32, &str) {
-    let (hex, after) = text.split_at_checked(4).unwrap_or((text, ""));
-    (u32::from_str_radix(hex, 16).unwrap_or(0xFFFD), after)
 }

@@ -33,7 +33,10 @@ impl<'a> Set<'a> {
 
     /// How many paths are in the set.
     pub fn len(&self) -> usize {
-        self.nodes.iter().map(|node| usize::from(node.member) + node.below.len()).sum()
+        self.nodes
+            .iter()
+            .map(|node| usize::from(node.member) + node.below.len())
+            .sum()
     }
 
     /// Whether an element that today's API server knows is in the set.
@@ -42,20 +45,31 @@ impl<'a> Set<'a> {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.nodes.binary_search_by(|node| node.element.cmp_field(name))
+        self.nodes
+            .binary_search_by(|node| node.element.cmp_field(name))
     }
 
     /// Whether exactly this path, given as field names from the root, is in the set.
     pub fn contains(&self, path: &[&str]) -> bool {
-        let Some((name, rest)) = path.split_first() else { return false };
-        let Some(node) = self.find(name).ok().and_then(|at| self.nodes.get(at)) else { return false };
-        if rest.is_empty() { node.member } else { node.below.contains(rest) }
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
+        let Some(node) = self.find(name).ok().and_then(|at| self.nodes.get(at)) else {
+            return false;
+        };
+        if rest.is_empty() {
+            node.member
+        } else {
+            node.below.contains(rest)
+        }
     }
 
     /// Adds one path, given as field names from the root; says whether that changed the set. The empty path
     /// and one deeper than 256 are not added.
     pub fn insert(&mut self, path: &[&'a str]) -> bool {
-        let Some((name, rest)) = path.split_first() else { return false };
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
         if path.len() > MAX_DEPTH {
             return false;
         }
@@ -63,21 +77,43 @@ impl<'a> Set<'a> {
             Ok(at) => at,
             Err(at) => {
                 let element = Element::Field((*name).into());
-                self.nodes.insert(at, Node { element, member: false, below: Set::default() });
+                self.nodes.insert(
+                    at,
+                    Node {
+                        element,
+                        member: false,
+                        below: Set::default(),
+                    },
+                );
                 at
             }
         };
-        let Some(node) = self.nodes.get_mut(at) else { return false };
-        if rest.is_empty() { !std::mem::replace(&mut node.member, true) } else { node.below.insert(rest) }
+        let Some(node) = self.nodes.get_mut(at) else {
+            return false;
+        };
+        if rest.is_empty() {
+            !std::mem::replace(&mut node.member, true)
+        } else {
+            node.below.insert(rest)
+        }
     }
 
     /// Takes one path out, but nothing below it; says whether it was there.
     pub fn remove(&mut self, path: &[&str]) -> bool {
-        let Some((name, rest)) = path.split_first() else { return false };
-        let Ok(at) = self.find(name) else { return false };
-        let Some(node) = self.nodes.get_mut(at) else { return false };
-        let found =
-            if rest.is_empty() { std::mem::replace(&mut node.member, false) } else { node.below.remove(rest) };
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
+        let Ok(at) = self.find(name) else {
+            return false;
+        };
+        let Some(node) = self.nodes.get_mut(at) else {
+            return false;
+        };
+        let found = if rest.is_empty() {
+            std::mem::replace(&mut node.member, false)
+        } else {
+            node.below.remove(rest)
+        };
         if !node.member && node.below.is_empty() {
             self.nodes.remove(at);
         }
@@ -108,20 +144,37 @@ impl<'a> Set<'a> {
         Self { nodes }
     }
 
+    /// What is in any of the sets. Joined in pairs, so that many small sets cost no more than n log n.
+    #[must_use]
+    pub fn union_all(mut sets: Vec<Self>) -> Self {
+        while sets.len() > 1 {
+            let mut pairs = std::mem::take(&mut sets).into_iter();
+            while let Some(one) = pairs.next() {
+                sets.push(one.union(pairs.next().unwrap_or_default()));
+            }
+        }
+        sets.pop().unwrap_or_default()
+    }
+
     /// What is here and not in `other`, path by path: a member goes, what is below it stays
     /// (`Set.Difference`, not `RecursiveDifference`).
     #[must_use]
     pub fn difference(self, other: &Self) -> Self {
         let mut right = other.nodes.iter().peekable();
         let left = self.nodes.into_iter().filter_map(|mut node| {
-            while right.next_if(|theirs| theirs.element < node.element).is_some() {}
+            while right
+                .next_if(|theirs| theirs.element < node.element)
+                .is_some()
+            {}
             if let Some(twin) = right.next_if(|theirs| theirs.element == node.element) {
                 node.member &= !twin.member;
                 node.below = node.below.difference(&twin.below);
             }
             (node.member || !node.below.is_empty()).then_some(node)
         });
-        Self { nodes: left.collect() }
+        Self {
+            nodes: left.collect(),
+        }
     }
 
     /// The canonical JSON text, equal to Go's `Set.ToJSON`.
@@ -170,9 +223,13 @@ impl<'a> Set<'a> {
     }
 }
 
-impl<'a> Node<'a> {
+impl Node<'_> {
     /// Two nodes of the same element as one.
     pub(super) fn join(self, twin: Self) -> Self {
-        Self { element: self.element, member: self.member || twin.member, below: self.below.union(twin.below) }
+        Self {
+            element: self.element,
+            member: self.member || twin.member,
+            below: self.below.union(twin.below),
+        }
     }
 }

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::encode;
-use super::json::{Cursor, MAX_DEPTH, Malformed, unescape};
+use super::json::{Cursor, MAX_DEPTH, Malformed};
+use super::text::unescape;
 
 /// One field of a map or of an associative list's key.
 pub type Field<'a> = (Cow<'a, str>, Value<'a>);
@@ -78,7 +79,10 @@ impl<'a> Value<'a> {
     }
 
     /// Reads an object's fields in the order of the text.
-    pub(super) fn fields(cursor: &mut Cursor<'a>, depth: usize) -> Result<Vec<Field<'a>>, Malformed> {
+    pub(super) fn fields(
+        cursor: &mut Cursor<'a>,
+        depth: usize,
+    ) -> Result<Vec<Field<'a>>, Malformed> {
         let mut fields = Vec::new();
         cursor.expect(b'{', "an object was expected")?;
         if !cursor.eat(b'}') {
@@ -189,7 +193,10 @@ pub(super) fn show_text(out: &mut String, text: &str, marked: &[char]) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c.is_ascii_control() => encode::put(out, format_args!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c) => {
+            c if c.is_control()
+                || ('\u{202a}'..='\u{202e}').contains(&c)
+                || ('\u{2066}'..='\u{2069}').contains(&c) =>
+            {
                 encode::put(out, format_args!("\\u{:04x}", u32::from(c)));
             }
             c => {
@@ -203,7 +210,10 @@ pub(super) fn show_text(out: &mut String, text: &str, marked: &[char]) {
 }
 
 pub(super) fn own(fields: Vec<Field<'_>>) -> Vec<Field<'static>> {
-    fields.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned())).collect()
+    fields
+        .into_iter()
+        .map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned()))
+        .collect()
 }
 
 /// Numbers here are finite (see `read`), so they have an order; `-0` and `0` are the same key, as in Go.
