@@ -1,6 +1,24 @@
 //! Field ownership: what `metadata.managedFields` says, and how it moves to the owner. Pure.
+//!
+//! A forward path: [`entry`] reads the list, [`set`] and its kin hold one entry's paths, [`mod@transfer`] decides
+//! the new list, [`mod@compare`] says what changed, path by path. Nothing here reads a clock or a file.
 
+pub mod compare;
+mod decode;
 pub mod element;
+mod encode;
 pub mod entry;
+mod gather;
+mod json;
+mod order;
+mod rewrite;
 pub mod set;
+mod text;
 pub mod transfer;
+pub mod value;
+
+pub use compare::{PathChange, compare};
+pub use entry::{Entry, Known, List, Operation};
+pub use json::Malformed;
+pub use set::Set;
+pub use transfer::{Moved, Outcome, Transfer, Wish, transfer};

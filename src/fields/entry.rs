@@ -1,6 +1,14 @@
 //! One `managedFields` list as it stands in an object, borrowed from its bytes.
+//!
+//! What is decided here: which entries are understood. The bar is the API server's own (apimachinery
+//! `pkg/util/managedfields/internal/managedfields.go`, `DecodeManagedFields`) plus: no key we do not know, none
+//! twice. Everything else passes through byte for byte, so that a newer API server's entries survive us.
 
 use std::borrow::Cow;
+
+use super::json::{Cursor, Malformed};
+use super::set::Set;
+use super::text::unescape;
 
 /// What an entry records: a server-side apply or any other write (`ManagedFieldsOperationType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,7 +21,6 @@ pub enum Operation {
 
 /// The list, with its own bytes.
 #[derive(Debug, Clone, Default)]
-#[allow(dead_code)]
 pub struct List<'a> {
     /// The JSON text of the whole list, exactly as received.
     pub raw: &'a str,
@@ -46,9 +53,161 @@ pub struct Known<'a> {
     /// `""` for the object itself, else `status`, `scale`, …
     pub subresource: Cow<'a, str>,
 }
+
 impl<'a> List<'a> {
-    /// Reads it.
-    pub fn parse(_raw: &'a str) -> Option<Self> {
-        None
+    /// Reads the JSON text of a list; `None` for `null` and for what is no list.
+    pub fn parse(raw: &'a str) -> Option<Self> {
+        read_list(raw).ok()
     }
+
+    /// The entries that are understood, each with its place.
+    pub(super) fn known(&self) -> impl DoubleEndedIterator<Item = (usize, &Known<'a>)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(place, entry)| Some((place, entry.known.as_ref()?)))
+    }
+}
+
+impl<'a> Known<'a> {
+    /// Whether the entry is about the object itself, not about a subresource.
+    pub fn is_root(&self) -> bool {
+        self.subresource.is_empty()
+    }
+
+    /// Whether this is an Apply entry about the object itself by `manager`. The API server holds one of these
+    /// per manager, whatever its `apiVersion` (`BuildManagerIdentifier`).
+    pub fn is_root_apply_of(&self, manager: &str) -> bool {
+        self.is_root() && self.operation == Operation::Apply && self.manager == manager
+    }
+
+    /// The entry's paths.
+    pub fn set(&self) -> Result<Set<'a>, Malformed> {
+        Set::parse(self.fields)
+    }
+}
+
+impl Operation {
+    /// The word that stands in the entry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+}
+
+fn read_list(raw: &str) -> Result<List<'_>, Malformed> {
+    let mut cursor = Cursor::new(raw);
+    let mut entries = Vec::new();
+    let start = cursor.start();
+    cursor.expect(b'[', "a list was expected")?;
+    if !cursor.eat(b']') {
+        loop {
+            entries.push(read_entry(&mut cursor)?);
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+        cursor.expect(b']', "a comma or the end was expected")?;
+    }
+    let text = cursor.since(start);
+    cursor.end()?;
+    Ok(List { raw: text, entries })
+}
+
+fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+    let start = cursor.start();
+    if cursor.token() != Some(b'{') {
+        return Ok(Entry {
+            raw: cursor.skip()?,
+            known: None,
+        });
+    }
+    cursor.expect(b'{', "an object was expected")?;
+    let mut parts = Parts::default();
+    if !cursor.eat(b'}') {
+        loop {
+            let name = cursor.name()?;
+            let value = cursor.skip()?;
+            parts.take(name, value);
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+        cursor.expect(b'}', "a comma or the end was expected")?;
+    }
+    Ok(Entry {
+        raw: cursor.since(start),
+        known: parts.known(),
+    })
+}
+
+/// The JSON texts of an entry's values.
+#[derive(Default)]
+struct Parts<'a> {
+    manager: Option<&'a str>,
+    operation: Option<&'a str>,
+    api_version: Option<&'a str>,
+    time: Option<&'a str>,
+    fields_type: Option<&'a str>,
+    fields: Option<&'a str>,
+    subresource: Option<&'a str>,
+    strange: bool,
+}
+
+impl<'a> Parts<'a> {
+    fn take(&mut self, name: &str, value: &'a str) {
+        let place = match name {
+            "manager" => &mut self.manager,
+            "operation" => &mut self.operation,
+            "apiVersion" => &mut self.api_version,
+            "time" => &mut self.time,
+            "fieldsType" => &mut self.fields_type,
+            "fieldsV1" => &mut self.fields,
+            "subresource" => &mut self.subresource,
+            _ => {
+                self.strange = true;
+                return;
+            }
+        };
+        self.strange |= place.replace(value).is_some();
+    }
+
+    fn known(self) -> Option<Known<'a>> {
+        let operation = match text(self.operation?)?.as_ref() {
+            "Apply" => Operation::Apply,
+            "Update" => Operation::Update,
+            _ => return None,
+        };
+        let api_version = text(self.api_version?)?;
+        let fields = self
+            .fields
+            .filter(|fields| *fields != "null")
+            .unwrap_or("{}");
+        let time = match self.time.filter(|time| *time != "null") {
+            Some(time) => Some(text(time)?),
+            None => None,
+        };
+        if self.strange
+            || api_version.is_empty()
+            || text(self.fields_type?)? != "FieldsV1"
+            || !fields.starts_with('{')
+        {
+            return None;
+        }
+        Some(Known {
+            manager: self.manager.map_or(Some(Cow::Borrowed("")), text)?,
+            operation,
+            api_version,
+            time,
+            fields,
+            subresource: self.subresource.map_or(Some(Cow::Borrowed("")), text)?,
+        })
+    }
+}
+
+/// What a JSON string says; `None` for any other value.
+fn text(value: &str) -> Option<Cow<'_, str>> {
+    value.strip_prefix('"')?.strip_suffix('"').map(unescape)
 }

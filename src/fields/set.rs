@@ -1,1 +1,235 @@
-//! Skeleton.
+//! A set of field paths, as one `managedFields` entry holds it (KEP-555).
+//!
+//! Go keeps two sorted lists per node, members and children (structured-merge-diff `fieldpath/set.go`). Here a
+//! node is one item with both facts, so a union is one pass over two sorted lists and text goes out in
+//! canonical order as it stands. Each node is a member or has something below it, never neither.
+//!
+//! Recursion is bounded: no set is deeper than 256, by parse and by insert.
+
+use super::element::Element;
+use super::json::MAX_DEPTH;
+
+/// Paths, in canonical order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Set<'a> {
+    pub(super) nodes: Vec<Node<'a>>,
+}
+
+/// One element of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node<'a> {
+    pub(super) element: Element<'a>,
+    /// The path that ends here is in the set.
+    pub(super) member: bool,
+    /// What is in the set below here.
+    pub(super) below: Set<'a>,
+}
+
+impl<'a> Set<'a> {
+    /// Whether nothing is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// How many paths are in the set.
+    pub fn len(&self) -> usize {
+        self.nodes
+            .iter()
+            .map(|node| usize::from(node.member) + node.below.len())
+            .sum()
+    }
+
+    /// Whether an element that today's API server knows is in the set.
+    pub fn has_known(&self) -> bool {
+        self.nodes.iter().any(|node| node.element.is_known())
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.nodes
+            .binary_search_by(|node| node.element.cmp_field(name))
+    }
+
+    /// Whether exactly this path, given as field names from the root, is in the set.
+    pub fn contains(&self, path: &[&str]) -> bool {
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
+        let Some(node) = self.find(name).ok().and_then(|at| self.nodes.get(at)) else {
+            return false;
+        };
+        if rest.is_empty() {
+            node.member
+        } else {
+            node.below.contains(rest)
+        }
+    }
+
+    /// Adds one path, given as field names from the root; says whether that changed the set. The empty path
+    /// and one deeper than 256 are not added.
+    pub fn insert(&mut self, path: &[&'a str]) -> bool {
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
+        if path.len() > MAX_DEPTH {
+            return false;
+        }
+        let at = match self.find(name) {
+            Ok(at) => at,
+            Err(at) => {
+                let element = Element::Field((*name).into());
+                self.nodes.insert(
+                    at,
+                    Node {
+                        element,
+                        member: false,
+                        below: Set::default(),
+                    },
+                );
+                at
+            }
+        };
+        let Some(node) = self.nodes.get_mut(at) else {
+            return false;
+        };
+        if rest.is_empty() {
+            !std::mem::replace(&mut node.member, true)
+        } else {
+            node.below.insert(rest)
+        }
+    }
+
+    /// Takes one path out, but nothing below it; says whether it was there.
+    pub fn remove(&mut self, path: &[&str]) -> bool {
+        let Some((name, rest)) = path.split_first() else {
+            return false;
+        };
+        let Ok(at) = self.find(name) else {
+            return false;
+        };
+        let Some(node) = self.nodes.get_mut(at) else {
+            return false;
+        };
+        let found = if rest.is_empty() {
+            std::mem::replace(&mut node.member, false)
+        } else {
+            node.below.remove(rest)
+        };
+        if !node.member && node.below.is_empty() {
+            self.nodes.remove(at);
+        }
+        found
+    }
+
+    /// What is in either set (`Set.Union`).
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        if other.is_empty() {
+            return self;
+        }
+        if self.is_empty() {
+            return other;
+        }
+        let mut nodes = Vec::with_capacity(self.nodes.len().max(other.nodes.len()));
+        let mut right = other.nodes.into_iter().peekable();
+        for mut node in self.nodes {
+            while let Some(theirs) = right.next_if(|theirs| theirs.element < node.element) {
+                nodes.push(theirs);
+            }
+            if let Some(twin) = right.next_if(|theirs| theirs.element == node.element) {
+                node = node.join(twin);
+            }
+            nodes.push(node);
+        }
+        nodes.extend(right);
+        Self { nodes }
+    }
+
+    /// What is in any of the sets. Joined in pairs, so that many small sets cost no more than n log n.
+    #[must_use]
+    pub fn union_all(mut sets: Vec<Self>) -> Self {
+        while sets.len() > 1 {
+            let mut pairs = std::mem::take(&mut sets).into_iter();
+            while let Some(one) = pairs.next() {
+                sets.push(one.union(pairs.next().unwrap_or_default()));
+            }
+        }
+        sets.pop().unwrap_or_default()
+    }
+
+    /// What is here and not in `other`, path by path: a member goes, what is below it stays
+    /// (`Set.Difference`, not `RecursiveDifference`).
+    #[must_use]
+    pub fn difference(self, other: &Self) -> Self {
+        let mut right = other.nodes.iter().peekable();
+        let left = self.nodes.into_iter().filter_map(|mut node| {
+            while right
+                .next_if(|theirs| theirs.element < node.element)
+                .is_some()
+            {}
+            if let Some(twin) = right.next_if(|theirs| theirs.element == node.element) {
+                node.member &= !twin.member;
+                node.below = node.below.difference(&twin.below);
+            }
+            (node.member || !node.below.is_empty()).then_some(node)
+        });
+        Self {
+            nodes: left.collect(),
+        }
+    }
+
+    /// The canonical JSON text, equal to Go's `Set.ToJSON`.
+    pub fn encode(&self) -> String {
+        let mut out = String::with_capacity(64 + 48 * self.nodes.len());
+        self.write(&mut out);
+        out
+    }
+
+    /// Appends the canonical JSON text.
+    pub fn write(&self, out: &mut String) {
+        self.write_as(false, out, &mut String::new());
+    }
+
+    fn write_as(&self, member: bool, out: &mut String, scratch: &mut String) {
+        out.push('{');
+        if member && !self.is_empty() {
+            out.push_str("\".\":{},");
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            out.push_str(if index > 0 { ",\"" } else { "\"" });
+            node.element.write(out, scratch);
+            out.push_str("\":");
+            node.below.write_as(node.member, out, scratch);
+        }
+        out.push('}');
+    }
+
+    /// The paths for a person, one text each, parents first.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.collect(&mut String::new(), &mut paths);
+        paths
+    }
+
+    fn collect(&self, prefix: &mut String, paths: &mut Vec<String>) {
+        let length = prefix.len();
+        for node in &self.nodes {
+            node.element.show(prefix);
+            if node.member {
+                paths.push(prefix.clone());
+            }
+            node.below.collect(prefix, paths);
+            prefix.truncate(length);
+        }
+    }
+}
+
+impl Node<'_> {
+    /// Two nodes of the same element as one.
+    pub(super) fn join(self, twin: Self) -> Self {
+        Self {
+            element: self.element,
+            member: self.member || twin.member,
+            below: self.below.union(twin.below),
+        }
+    }
+}

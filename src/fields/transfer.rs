@@ -1,6 +1,20 @@
 //! Moving field ownership into the owner's one Apply entry.
+//!
+//! The order of decisions: gather what the owner shall hold (`gather`); take the stamps we put back from the
+//! others; if nothing of that is new, keep; else put the owner's entry where the API server would sort it
+//! (KEP-555: one Apply entry per manager). A list that then says what the stored one says *is* the stored one,
+//! bytes, order and times, or a repeated no-op apply would write to etcd each time.
+//!
+//! Never an empty list: the API server would hand everything to `before-first-apply` at the next apply
+//! (apimachinery `internal/skipnonapplied.go`). For the same reason a list that is absent or empty stays so.
 
-use super::entry::{List, Operation};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::entry::{Known, List, Operation};
+use super::gather::{Gathered, gather};
+use super::order;
+use super::rewrite::{self, Rest};
 
 /// What the owner shall hold after the write.
 #[derive(Clone, Copy)]
@@ -57,6 +71,171 @@ pub struct Outcome {
 }
 
 /// Computes the list that gives the owner what `wish` says.
-pub fn transfer<'a>(_list: &List<'a>, _old: Option<&List<'a>>, _wish: &Wish<'_>) -> Outcome {
-    Outcome { transfer: Transfer::Keep, left: Vec::new() }
+pub fn transfer<'a>(list: &List<'a>, old: Option<&List<'a>>, wish: &Wish<'_>) -> Outcome {
+    let mut left = Vec::new();
+    let transfer = rewritten(list, old, wish, &mut left).map_or(Transfer::Keep, |(list, moved)| {
+        Transfer::Replace { list, moved }
+    });
+    Outcome { transfer, left }
+}
+
+/// The new list, if there has to be one.
+fn rewritten<'s, 'a: 's>(
+    list: &'s List<'a>,
+    old: Option<&'s List<'a>>,
+    wish: &Wish<'s>,
+    left: &mut Vec<String>,
+) -> Option<(String, Vec<Moved>)> {
+    if list.entries.is_empty() {
+        return None;
+    }
+    let gathered = gather(list, wish, left)?;
+    let mut changed = !gathered.is_settled();
+    let mut rows: Vec<Row<'s>> = Vec::with_capacity(list.entries.len() + 1);
+    for (place, entry) in list.entries.iter().enumerate() {
+        if gathered.takes(place) {
+            continue;
+        }
+        let known = entry.known.as_ref();
+        let text = match rewrite::disown(entry, old, wish) {
+            Rest::Same => Cow::Borrowed(entry.raw),
+            rest => {
+                changed = true;
+                let Rest::Less(text) = rest else { continue };
+                text
+            }
+        };
+        rows.push(Row { text, place, known });
+    }
+    if !changed {
+        return None;
+    }
+    if !gathered.set.is_empty() {
+        add_owner(&mut rows, &gathered, list, old, wish);
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let new = match old {
+        Some(old) if same_entries(&rows, old) => old.raw.to_owned(),
+        _ => join(&rows),
+    };
+    (new != list.raw).then_some((new, gathered.moved))
+}
+
+/// One entry of the new list.
+struct Row<'s> {
+    text: Cow<'s, str>,
+    /// Where it, or what it was made of, stood in the list under review.
+    place: usize,
+    known: Option<&'s Known<'s>>,
+}
+
+/// Puts the owner's entry in its place.
+fn add_owner<'s, 'a: 's>(
+    rows: &mut Vec<Row<'s>>,
+    gathered: &Gathered<'s>,
+    list: &'s List<'a>,
+    old: Option<&'s List<'a>>,
+    wish: &Wish<'s>,
+) {
+    let fields = gathered.set.encode();
+    let count = gathered.set.len();
+    let stored = old
+        .and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner)))
+        .filter(|(_, known)| {
+            known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &fields)
+        });
+    // Each of the owner's entries is part of the union, so as many paths means the same paths.
+    let current = gathered.owned.iter().find(|(_, paths)| *paths == count);
+    let current = current.and_then(|(place, _)| list.entries.get(*place));
+    let owned = gathered
+        .owned
+        .first()
+        .and_then(|(place, _)| list.entries.get(*place)?.known.as_ref());
+
+    let mut known = Known {
+        manager: Cow::Borrowed(wish.owner),
+        operation: Operation::Apply,
+        api_version: Cow::Borrowed(wish.api_version),
+        time: None,
+        fields: "",
+        subresource: Cow::Borrowed(""),
+    };
+    let text = if let Some((entry, stored)) = stored {
+        known.time.clone_from(&stored.time);
+        Cow::Borrowed(entry.raw)
+    } else if let Some(entry) = current {
+        known.time = entry.known.as_ref().and_then(|known| known.time.clone());
+        Cow::Borrowed(entry.raw)
+    } else {
+        let own = owned.and_then(|known| known.time.as_deref());
+        let time = rewrite::time(gathered.newest, own, wish);
+        let text = rewrite::write(
+            wish.owner,
+            Operation::Apply,
+            wish.api_version,
+            Some(&time),
+            &fields,
+        );
+        known.time = Some(time);
+        Cow::Owned(text)
+    };
+    // In Stamp mode duplicates of the owner's entry stay, and ours must stay the last of them.
+    let stays = gathered.owned.first().filter(|_| !wish.merge);
+    let at = match stays {
+        Some((place, _)) => rows.iter().take_while(|row| row.place < *place).count(),
+        None => order::place(&known, rows.iter().map(|row| row.known)),
+    };
+    rows.insert(
+        at.min(rows.len()),
+        Row {
+            text,
+            place: 0,
+            known: None,
+        },
+    );
+}
+
+/// Whether the stored list has the same entries, in whatever order.
+fn same_entries(rows: &[Row<'_>], old: &List<'_>) -> bool {
+    if rows.len() != old.entries.len() {
+        return false;
+    }
+    if rows
+        .iter()
+        .zip(&old.entries)
+        .all(|(row, entry)| row.text == entry.raw)
+    {
+        return true;
+    }
+    let mut counts: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        *counts.entry(row.text.as_ref()).or_default() += 1;
+    }
+    old.entries.iter().all(|entry| {
+        counts
+            .get_mut(entry.raw)
+            .is_some_and(|count| match count.checked_sub(1) {
+                Some(fewer) => {
+                    *count = fewer;
+                    true
+                }
+                None => false,
+            })
+    })
+}
+
+fn join(rows: &[Row<'_>]) -> String {
+    let length: usize = rows.iter().map(|row| row.text.len() + 1).sum();
+    let mut out = String::with_capacity(length + 1);
+    out.push('[');
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(&row.text);
+    }
+    out.push(']');
+    out
 }

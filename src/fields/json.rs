@@ -1,0 +1,219 @@
+//! A cursor over JSON text that hands out slices of it.
+//!
+//! Why not `serde_json` here: a set's keys carry JSON inside JSON strings, most of an entry is only passed
+//! through, and the text is wanted borrowed and once. The cursor is strict (RFC 8259) and never recurses.
+
+/// Deepest nesting of a set that is read. Real sets nest about 20 deep; every recursion in this room is
+/// bounded by it.
+pub(super) const MAX_DEPTH: usize = 256;
+
+/// Text that is not what it should be, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct Malformed {
+    /// What was wrong.
+    pub what: &'static str,
+    /// Offset into the text that was parsed.
+    pub at: usize,
+}
+
+/// A place in JSON text.
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+        Err(Malformed { what, at: self.at })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// The text from `start` up to here.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Passes white space and returns the next byte, still unread.
+    pub(super) fn token(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    /// The offset of the next token.
+    pub(super) fn start(&mut self) -> usize {
+        self.token();
+        self.at
+    }
+
+    /// Passes `byte` if it is the next token.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.token() == Some(byte);
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            self.fail(what)
+        }
+    }
+
+    /// Nothing but white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+        if self.token().is_none() {
+            Ok(())
+        } else {
+            self.fail("trailing data")
+        }
+    }
+
+    pub(super) fn literal(&mut self, word: &str) -> Result<(), Malformed> {
+        self.token();
+        if !self.rest().starts_with(word.as_bytes()) {
+            return self.fail("unknown literal");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// A string: what stands between its quotes, escapes and all.
+    pub(super) fn string(&mut self) -> Result<&'a str, Malformed> {
+        self.expect(b'"', "a string was expected")?;
+        let start = self.at;
+        loop {
+            let plain = self
+                .rest()
+                .iter()
+                .position(|&b| b == b'"' || b == b'\\' || b < b' ');
+            self.at += plain.unwrap_or(self.rest().len());
+            match self.rest() {
+                [b'"', ..] => {
+                    let inner = self.since(start);
+                    self.at += 1;
+                    return Ok(inner);
+                }
+                [
+                    b'\\',
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                    ..,
+                ] => self.at += 2,
+                [b'\\', b'u', a, b, c, d, ..]
+                    if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) =>
+                {
+                    self.at += 6;
+                }
+                [] => return self.fail("unfinished string"),
+                _ => return self.fail("bad character in a string"),
+            }
+        }
+    }
+
+    fn digits(&mut self) -> usize {
+        let count = self
+            .rest()
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        self.at += count;
+        count
+    }
+
+    /// A number, as text.
+    pub(super) fn number(&mut self) -> Result<&'a str, Malformed> {
+        let start = self.start();
+        if self.rest().first() == Some(&b'-') {
+            self.at += 1;
+        }
+        let leading_zero = self.rest().first() == Some(&b'0');
+        let whole = self.digits();
+        if whole == 0 || (leading_zero && whole > 1) {
+            return self.fail("bad number");
+        }
+        if self.rest().first() == Some(&b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return self.fail("bad number");
+            }
+        }
+        if matches!(self.rest(), [b'e' | b'E', ..]) {
+            self.at += 1;
+            if matches!(self.rest(), [b'+' | b'-', ..]) {
+                self.at += 1;
+            }
+            if self.digits() == 0 {
+                return self.fail("bad number");
+            }
+        }
+        Ok(self.since(start))
+    }
+
+    /// Passes any value, however deep, and returns its text.
+    pub(super) fn skip(&mut self) -> Result<&'a str, Malformed> {
+        let start = self.start();
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            match self.token() {
+                Some(b'{') => {
+                    self.at += 1;
+                    if !self.eat(b'}') {
+                        self.name()?;
+                        open.push(b'}');
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    if !self.eat(b']') {
+                        open.push(b']');
+                        continue;
+                    }
+                }
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b't') => self.literal("true")?,
+                Some(b'f') => self.literal("false")?,
+                Some(b'n') => self.literal("null")?,
+                _ => {
+                    self.number()?;
+                }
+            }
+            loop {
+                let Some(&close) = open.last() else {
+                    return Ok(self.since(start));
+                };
+                if self.eat(b',') {
+                    if close == b'}' {
+                        self.name()?;
+                    }
+                    break;
+                }
+                self.expect(close, "a comma or the end was expected")?;
+                open.pop();
+            }
+        }
+    }
+
+    /// A member's name and its colon.
+    pub(super) fn name(&mut self) -> Result<&'a str, Malformed> {
+        let name = self.string()?;
+        self.expect(b':', "a colon was expected")?;
+        Ok(name)
+    }
+}
