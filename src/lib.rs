@@ -11,6 +11,7 @@
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
+//! | [`trust`] | files and locks around `pki` | |
 //! | [`telemetry`] | logs, metrics and the one place that reads the clock | |
 //! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
 
@@ -21,3 +22,4 @@ pub mod pki;
 pub mod policy;
 pub mod server;
 pub mod telemetry;
+pub mod trust;

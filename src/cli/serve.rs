@@ -1,0 +1,168 @@
+//! `cni-steward serve`: the only place that wires the rooms together.
+//!
+//! One thread does it all. A review takes microseconds of pure computation and a few system calls; handing it to a
+//! second thread costs more (wake-ups, a second malloc arena) than it brings, and a probe that shares the thread
+//! proves that the thread is alive. What may block (log lines, certificate files) has threads of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::address::{Telemetry, listen};
+use super::greeting::{Greeting, say};
+use super::trust::TrustArgs;
+use crate::admission;
+use crate::policy::Policy;
+use crate::server::connection::{Door, House};
+use crate::server::drain::{self, Ended, Signals};
+use crate::server::front::Front;
+use crate::server::probes::{self, Readiness};
+use crate::server::{Limits, listener, tls};
+use crate::telemetry::logs::{self, Format, Verbosity};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{clock, sink::Sink};
+use crate::trust::Source;
+
+use refresh::refresh;
+
+mod refresh;
+
+const EXAMPLES: &str = "\
+Examples:
+  cni-steward serve --standalone
+      on this machine only, with a certificate authority of its own; prints how to register it
+  cni-steward serve --standalone --policy examples/adopt.yaml --listen 0.0.0.0:9443 --san host.minikube.internal
+      reachable from a minikube, kind or k3d cluster on this machine
+  cni-steward serve --cert tls.crt --key tls.key --policy /etc/cni-steward/policy.yaml
+      with your own certificate; both files are read again every minute";
+
+/// The options of `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// The policy; without one nothing is changed or refused (mode Observe).
+    #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]
+    policy: Option<PathBuf>,
+    /// Where reviews are taken [default: [::]:9443, or 127.0.0.1:9443 with --standalone].
+    #[arg(long, value_name = "ADDR", env = "CNI_STEWARD_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where metrics and probes are served over plain HTTP, or `off`.
+    #[arg(long, value_name = "ADDR|off", env = "CNI_STEWARD_TELEMETRY", default_value = "127.0.0.1:9444")]
+    telemetry: Telemetry,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// How long to go on taking connections after SIGTERM, telling clients to go elsewhere [default: 5s, or 1s with
+    /// --standalone].
+    #[arg(long, value_name = "DURATION", env = "CNI_STEWARD_DRAIN", value_parser = duration)]
+    drain: Option<Duration>,
+    /// How log lines are written [default: text on a terminal, else json].
+    #[arg(long, value_name = "FORMAT", env = "CNI_STEWARD_LOG_FORMAT")]
+    log_format: Option<Format>,
+    /// Which log lines are written.
+    #[arg(long, value_name = "LEVEL", env = "CNI_STEWARD_LOG_LEVEL", default_value = "info")]
+    log_level: Verbosity,
+}
+
+/// Serves until a signal comes.
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let policy = read_policy(args.policy.as_deref())?;
+    let source = args.trust.source()?;
+    let sink = logs::start(args.log_format, args.log_level).context("cannot start the log thread")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(Duration::from_millis(100))
+        .build()
+        .context("cannot start")?;
+    let ended = runtime.block_on(serve(args, policy, source, &sink));
+    sink.flush(Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended
+}
+
+async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new().context("cannot handle signals")?;
+    let front = listen(args.listen, args.trust.standalone).await?;
+    let telemetry = match args.telemetry {
+        Telemetry::Off => None,
+        Telemetry::At(address) => Some(listener::bind(address).await.context("telemetry (--telemetry)")?),
+    };
+    let loaded = source.load(clock::now())?;
+    loaded.notes.iter().for_each(|note| say(note));
+
+    let metrics = Arc::new(Metrics::new(policy.hash(), policy.mode_name(), sink.dropped()));
+    let slot = Arc::new(tls::CertSlot::default());
+    metrics.certificate_expiry.set(loaded.expires.as_second());
+    slot.publish(loaded.certified);
+
+    let authority = match &source {
+        Source::State(state) => Some(state.authority()),
+        Source::Files(_) => None,
+    };
+    Greeting {
+        mode: policy.mode_name(),
+        hash: policy.hash(),
+        policy: args.policy.as_deref(),
+        listen: front.local_addr()?,
+        telemetry: telemetry.as_ref().map(TcpListener::local_addr).transpose()?,
+        authority: authority.as_deref(),
+    }
+    .say();
+
+    let (lever, drain) = drain::drain();
+    let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot) };
+    let limits = Limits::default();
+    let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
+    let hash = policy.hash().to_owned();
+    let answering = Arc::new(move |body: &[u8]| admission::answer(body, &policy, clock::now()));
+    let desk = Front::new(answering, &hash, readiness, limits, Arc::clone(&metrics));
+    let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
+
+    let reviews = House { door, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };
+    let reviews = listener::serve(front, Arc::new(reviews));
+    let telemetry = telemetry.map(|tcp| {
+        let house = House { door: Door::Plain, desk: probes, limits, drain, metrics: Arc::clone(&metrics) };
+        listener::serve(tcp, Arc::new(house))
+    });
+    let serving = async {
+        let both = async {
+            match telemetry {
+                Some(telemetry) => tokio::join!(reviews, telemetry).0,
+                None => reviews.await,
+            }
+        };
+        tokio::select! {
+            cut = both => cut,
+            never = refresh(&source, &slot, &metrics) => match never {},
+        }
+    };
+    let default = if args.trust.standalone { 1 } else { 5 };
+    let lame_duck = args.drain.unwrap_or(Duration::from_secs(default));
+    let ended = drain::conduct(&mut signals, &lever, lame_duck, serving).await;
+    tracing::info!(?ended, "stopped");
+    Ok(match ended {
+        Ended::Finished => ExitCode::SUCCESS,
+        Ended::Cut(_) | Ended::Hurried => ExitCode::FAILURE,
+    })
+}
+
+fn read_policy(path: Option<&Path>) -> anyhow::Result<Policy> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let policy = Policy::parse(&path.display().to_string(), &text)?;
+    for warning in policy.warnings() {
+        say(&format!("warning: {}: {warning}", path.display()));
+    }
+    Ok(policy)
+}
+
+/// A duration as people write it: `5s`, `1m 30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a negative time".into())
+}

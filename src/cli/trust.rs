@@ -1,0 +1,63 @@
+//! Where `serve` has its certificate from, as the command line has it.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use crate::pki::Name;
+use crate::trust::{Files, Source, State};
+
+/// Where the certificate comes from: exactly one of two ways.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// Keep a certificate authority of our own under --state; needs no cluster.
+    #[arg(long, required_unless_present = "cert", conflicts_with_all = ["cert", "key"])]
+    pub standalone: bool,
+    /// Where ca.crt, ca.key, tls.crt and tls.key are kept [default: $XDG_STATE_HOME/cni-steward, else
+    /// ~/.local/state/cni-steward].
+    #[arg(long, value_name = "DIR", env = "CNI_STEWARD_STATE")]
+    state: Option<PathBuf>,
+    /// A further name or address the certificate is valid for, beside 127.0.0.1, ::1 and localhost; may be repeated.
+    #[arg(long, value_name = "NAME|IP", requires = "standalone")]
+    san: Vec<Name>,
+    /// A certificate of your own (PEM, leaf first).
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[arg(long, hide = true, env = "XDG_STATE_HOME")]
+    xdg_state_home: Option<OsString>,
+    #[arg(long, hide = true, env = "HOME")]
+    home: Option<OsString>,
+}
+
+impl TrustArgs {
+    /// What the options ask for.
+    pub fn source(&self) -> anyhow::Result<Source> {
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            return Ok(Source::Files(Files { cert: cert.clone(), key: key.clone() }));
+        }
+        let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
+        let directory = self
+            .state
+            .clone()
+            .or_else(|| Some(self.xdg_state_home.as_ref().and_then(absolute)?.join("cni-steward")))
+            .or_else(|| Some(self.home.as_ref().and_then(absolute)?.join(".local/state/cni-steward")))
+            .ok_or_else(|| anyhow!("no place for the certificate: neither XDG_STATE_HOME nor HOME is set, give --state"))?;
+        let mut names = vec![
+            Name::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Name::Ip(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+            Name::Dns("localhost".into()),
+        ];
+        for name in &self.san {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        Ok(Source::State(State { directory, names }))
+    }
+}

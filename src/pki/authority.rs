@@ -1,0 +1,42 @@
+//! Making an authority: P-256, signs leaves only, and has a name no other has.
+//!
+//! The name matters: with one name for authority and leaf OpenSSL takes the leaf for self-signed and refuses it, and
+//! with one name for two authorities a client may try the wrong one.
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, IsCa, KeyPair, KeyUsagePurpose,
+    PublicKeyData as _,
+};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use super::{AUTHORITY_LIFE, Pair, later};
+
+/// An authority is valid from a day ago, so that a leaf backdated for clock skew is still younger.
+const BACKDATE: SignedDuration = SignedDuration::from_hours(-24);
+
+/// Makes an authority that lives from `now` on.
+pub fn make(now: Timestamp) -> Result<Pair, Error> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("cni-steward CA {}", fingerprint(&key)));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = moment(later(now, BACKDATE))?;
+    params.not_after = moment(later(now, AUTHORITY_LIFE))?;
+    // The serial number is left to rcgen, which takes it from the hash of this fresh key.
+    let cert = params.self_signed(&key)?;
+    Ok(Pair { cert: cert.pem(), key: key.serialize_pem() })
+}
+
+/// The first eight hex digits of the key's hash.
+fn fingerprint(key: &KeyPair) -> String {
+    Sha256::digest(key.subject_public_key_info()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A time as X.509 has it: whole seconds.
+pub(super) fn moment(at: Timestamp) -> Result<OffsetDateTime, Error> {
+    OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(|_| Error::Time)
+}

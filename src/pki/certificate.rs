@@ -1,0 +1,133 @@
+//! Reading a certificate: the few facts that plans are made of.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rcgen::{KeyPair, PublicKeyData as _};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::ring;
+use rustls::server::ParsedCertificate;
+use rustls::{RootCertStore, pki_types::UnixTime};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use super::Why;
+
+/// A name that a serving certificate is valid for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Name {
+    /// An address.
+    Ip(IpAddr),
+    /// A DNS name in lower case.
+    Dns(String),
+}
+
+/// Not a name a certificate can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither an IP address nor a DNS name")]
+pub struct NotAName(String);
+
+impl FromStr for Name {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Ip(address));
+        }
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let bare = text.strip_prefix("*.").unwrap_or(text);
+        // A last label of digits only would be read as an address by clients (WHATWG URL, "ends in a number").
+        let numeric = bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+        if text.len() <= 253 && bare.split('.').all(label) && !numeric {
+            Ok(Self::Dns(text.to_ascii_lowercase()))
+        } else {
+            Err(NotAName(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Dns(name) => name.fmt(f),
+        }
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    der: CertificateDer<'static>,
+    /// The key it is for, as `SubjectPublicKeyInfo`.
+    public_key: Vec<u8>,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// Valid for.
+    pub names: Vec<Name>,
+    /// May sign others.
+    pub is_authority: bool,
+}
+
+impl Certificate {
+    /// Reads the first certificate of a PEM text.
+    pub fn read(pem: &str) -> Result<Self, Why> {
+        let bad = |what: &dyn fmt::Display| Why::NotACertificate(what.to_string());
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| bad(&error))?;
+        let (rest, parsed) = X509Certificate::from_der(&der).map_err(|error| bad(&error))?;
+        if !rest.is_empty() {
+            return Err(bad(&"there are bytes after its end"));
+        }
+        let second = |at: i64| Timestamp::from_second(at).map_err(|error| bad(&error));
+        let alternative = parsed.subject_alternative_name().map_err(|error| bad(&error))?;
+        let names = alternative.map(|san| san.value.general_names.iter().filter_map(name).collect());
+        Ok(Self {
+            public_key: parsed.public_key().raw.to_vec(),
+            not_before: second(parsed.validity().not_before.timestamp())?,
+            not_after: second(parsed.validity().not_after.timestamp())?,
+            names: names.unwrap_or_default(),
+            is_authority: parsed.is_ca(),
+            der: der.clone(),
+        })
+    }
+
+    /// Checks that a private key (PEM, PKCS #8) is this certificate's.
+    pub fn belongs_to(&self, key: &str) -> Result<(), Why> {
+        let key = KeyPair::from_pem(key).map_err(|_| Why::NotAKey)?;
+        if key.subject_public_key_info() == self.public_key { Ok(()) } else { Err(Why::WrongKey) }
+    }
+
+    /// Checks that `authority` signed this serving certificate, as a client would; its validity in time is not asked.
+    pub fn signed_by(&self, authority: &Self) -> Result<(), Why> {
+        let wrong = |error: rustls::Error| Why::WrongAuthority(error.to_string());
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der.clone()).map_err(wrong)?;
+        let leaf = ParsedCertificate::try_from(&self.der).map_err(wrong)?;
+        let both_valid = self.not_before.max(authority.not_before).as_second();
+        let moment = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(both_valid).unwrap_or_default()));
+        let algorithms = ring::default_provider().signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, &[], moment, algorithms).map_err(wrong)
+    }
+}
+
+fn name(name: &GeneralName<'_>) -> Option<Name> {
+    match name {
+        GeneralName::DNSName(name) => Some(Name::Dns(name.to_ascii_lowercase())),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(Name::Ip)
+        }
+        _ => None,
+    }
+}

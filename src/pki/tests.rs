@@ -1,0 +1,139 @@
+//! The plan, case by case.
+
+use jiff::ToSpan as _;
+
+use super::*;
+
+struct Kept {
+    ca: Pair,
+    leaf: Pair,
+    now: Timestamp,
+}
+
+fn names() -> Vec<Name> {
+    ["127.0.0.1", "::1", "localhost"].iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn kept() -> Kept {
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let ca = authority::make(now).unwrap();
+    let leaf = leaf::make(now, &ca, &names()).unwrap();
+    Kept { ca, leaf, now }
+}
+
+impl Kept {
+    fn stored(&self) -> Stored<'_> {
+        Stored {
+            ca_cert: Some(&self.ca.cert),
+            ca_key: Some(&self.ca.key),
+            cert: Some(&self.leaf.cert),
+            key: Some(&self.leaf.key),
+        }
+    }
+
+    fn after(&self, days: i64) -> Timestamp {
+        self.now.checked_add((days * 24).hours()).unwrap()
+    }
+}
+
+fn fault(part: Part, why: Why) -> Result<Step, Fault> {
+    Err(Fault { part, why })
+}
+
+#[test]
+fn nothing_stored_asks_for_an_authority() {
+    let step = plan(kept().now, &Stored::default(), &names());
+    assert!(matches!(step, Ok(Step::NewAuthority(_))));
+}
+
+#[test]
+fn a_fresh_pair_is_kept_and_a_pair_near_its_end_renewed() {
+    let kept = kept();
+    let step = |days| plan(kept.after(days), &kept.stored(), &names()).unwrap();
+    assert_eq!(step(0), Step::Keep);
+    assert_eq!(step(240), Step::Keep);
+    assert!(matches!(step(250), Step::RenewLeaf(_)));
+    assert!(matches!(step(366), Step::RenewLeaf(_)));
+    assert!(matches!(step(3651), Step::NewAuthority(_)));
+}
+
+/// Fault 39: the clock was set back.
+#[test]
+fn a_leaf_from_the_future_is_renewed_and_an_authority_from_the_future_reported() {
+    let kept = kept();
+    let before = |hours: i64| kept.now.checked_add((-hours).hours()).unwrap();
+    assert!(matches!(plan(before(2), &kept.stored(), &names()), Ok(Step::RenewLeaf(_))));
+    let ca = Certificate::read(&kept.ca.cert).unwrap();
+    assert_eq!(
+        plan(before(48), &kept.stored(), &names()),
+        fault(Part::AuthorityCert, Why::NotYetValid(ca.not_before))
+    );
+}
+
+#[test]
+fn a_leaf_at_its_authoritys_end_is_not_renewed_over_and_over() {
+    let mut kept = kept();
+    let late = kept.after(3600);
+    kept.leaf = leaf::make(late, &kept.ca, &names()).unwrap();
+    assert_eq!(plan(late, &kept.stored(), &names()), Ok(Step::Keep));
+}
+
+#[test]
+fn a_name_that_is_missing_asks_for_a_new_leaf() {
+    let kept = kept();
+    let mut wanted = names();
+    wanted.push("host.minikube.internal".parse().unwrap());
+    let Ok(Step::RenewLeaf(why)) = plan(kept.now, &kept.stored(), &wanted) else { panic!("no renewal") };
+    assert!(why.contains("host.minikube.internal"), "{why}");
+}
+
+/// Fault 37: emptied, truncated, key of another.
+#[test]
+fn what_is_damaged_is_a_fault_of_its_part() {
+    let kept = kept();
+    let (now, names, other) = (kept.now, names(), self::kept());
+    let cut = &kept.leaf.cert[..kept.leaf.cert.len() / 2];
+    let plan = |stored: &Stored<'_>| plan(now, stored, &names);
+    assert_eq!(
+        plan(&Stored { key: Some(&other.leaf.key), ..kept.stored() }),
+        fault(Part::Key, Why::WrongKey)
+    );
+    assert_eq!(
+        plan(&Stored { ca_key: Some(&other.ca.key), ..kept.stored() }),
+        fault(Part::AuthorityKey, Why::WrongKey)
+    );
+    assert_eq!(plan(&Stored { key: Some(""), ..kept.stored() }), fault(Part::Key, Why::NotAKey));
+    assert_eq!(plan(&Stored { key: None, ..kept.stored() }), fault(Part::Key, Why::Missing));
+    assert_eq!(plan(&Stored { cert: None, ..kept.stored() }), fault(Part::Cert, Why::Missing));
+    assert_eq!(plan(&Stored { ca_cert: None, ..kept.stored() }), fault(Part::AuthorityCert, Why::Missing));
+    assert_eq!(
+        plan(&Stored { ca_cert: Some(&kept.leaf.cert), ..kept.stored() }),
+        fault(Part::AuthorityCert, Why::NotAnAuthority)
+    );
+    assert!(matches!(
+        plan(&Stored { cert: Some(cut), ..kept.stored() }),
+        Err(Fault { part: Part::Cert, why: Why::NotACertificate(_) })
+    ));
+    assert!(matches!(
+        plan(&Stored { ca_cert: Some(&other.ca.cert), ca_key: None, ..kept.stored() }),
+        Err(Fault { part: Part::Cert, why: Why::WrongAuthority(_) })
+    ));
+}
+
+#[test]
+fn without_the_authoritys_key_a_leaf_is_served_to_its_end() {
+    let kept = kept();
+    let stored = Stored { ca_key: None, ..kept.stored() };
+    assert_eq!(plan(kept.after(300), &stored, &names()), Ok(Step::Keep));
+    assert_eq!(plan(kept.after(366), &stored, &names()), fault(Part::AuthorityKey, Why::Missing));
+}
+
+#[test]
+fn names_are_addresses_or_dns_names() {
+    for good in ["10.0.0.1", "fd00::1", "localhost", "host.docker.internal", "*.example.org", "A-1.b"] {
+        assert!(good.parse::<Name>().is_ok(), "{good}");
+    }
+    for bad in ["", "a b", "-a", "a..b", "a.b.", "1.2.3", "10.0.0.256", "https://x", "x:443", "ä.de"] {
+        assert!(bad.parse::<Name>().is_err(), "{bad}");
+    }
+}

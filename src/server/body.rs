@@ -1,0 +1,122 @@
+//! Reading a body: bounded in size, in time, and together with all others.
+//!
+//! Memory is lent as bytes arrive, not as they are announced: a peer that announces 8 MiB and sends nothing takes
+//! nothing from the others.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout;
+
+use super::refusal::Refusal;
+
+/// What all bodies in flight may take together.
+#[derive(Debug)]
+pub struct Budget(AtomicUsize);
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    fn lend(&self, bytes: usize) -> bool {
+        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+/// A body that was read whole; gives its memory back to the budget when dropped.
+#[derive(Debug)]
+pub struct Body<'b> {
+    budget: &'b Budget,
+    lent: usize,
+    bytes: Bytes,
+}
+
+impl Body<'_> {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        self.budget.0.fetch_add(self.lent, Ordering::Relaxed);
+    }
+}
+
+/// Reads a body of at most `limit` bytes within `patience`.
+pub async fn read<'b>(
+    incoming: &mut Incoming,
+    limit: usize,
+    patience: Duration,
+    budget: &'b Budget,
+) -> Result<Body<'b>, Refusal> {
+    let announced = incoming.size_hint().exact();
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        return Err(Refusal::TooLarge { limit });
+    }
+    match timeout(patience, gather(incoming, limit, announced, budget)).await {
+        Ok(result) => result,
+        Err(_) => Err(Refusal::TooSlow(patience)),
+    }
+}
+
+/// Reads on and forgets, for a while: a peer that is still sending when we close may lose our answer to a TCP reset
+/// (RFC 9112 §9.6).
+pub async fn discard(incoming: &mut Incoming, limit: usize, patience: Duration) {
+    let swallow = async {
+        let mut left = limit;
+        while let Some(Ok(frame)) = incoming.frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(size) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // Enough or too slow: either way the answer goes out now.
+    drop(timeout(patience, swallow).await);
+}
+
+async fn gather<'b>(
+    incoming: &mut Incoming,
+    limit: usize,
+    announced: Option<u64>,
+    budget: &'b Budget,
+) -> Result<Body<'b>, Refusal> {
+    let mut body = Body { budget, lent: 0, bytes: Bytes::new() };
+    let mut gathered = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        // Trailers tell nothing about a review.
+        let Ok(data) = frame.map_err(|error| Refusal::Broken(cause(&error)))?.into_data() else { continue };
+        let total = body.lent.saturating_add(data.len());
+        if total > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        if !budget.lend(data.len()) {
+            return Err(Refusal::Overloaded);
+        }
+        body.lent = total;
+        if incoming.is_end_stream() && gathered.is_empty() {
+            body.bytes = data;
+            return Ok(body);
+        }
+        if gathered.is_empty() {
+            // Not touched before it is written, so announcing much costs us nothing.
+            gathered.reserve_exact(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(data.len()));
+        }
+        gathered.extend_from_slice(&data);
+    }
+    body.bytes = Bytes::from(gathered);
+    Ok(body)
+}
+
+/// hyper's own text says where, its source says why.
+fn cause(error: &hyper::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

@@ -1,0 +1,134 @@
+//! The front desk: `POST /mutate`, and the probes once more, over TLS.
+//!
+//! A review's head is checked, its body read, and then it is answered in one synchronous call: no await, no lock, no
+//! API call between the last byte read and the answer. A panic in that call costs this one review.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::Limits;
+use super::body::{self, Budget};
+use super::connection::Desk;
+use super::probes::{Readiness, Reply};
+use super::refusal::Refusal;
+use crate::admission::{Answer, Record};
+use crate::telemetry::clock::Stopwatch;
+use crate::telemetry::logs;
+use crate::telemetry::metrics::Metrics;
+
+/// Answers a review; handed in from outside, so that this room knows no policy.
+pub type Answering = dyn Fn(&[u8]) -> Answer + Send + Sync;
+
+/// Takes reviews in and gives answers out.
+pub struct Front {
+    answering: Arc<Answering>,
+    policy: String,
+    readiness: Readiness,
+    limits: Limits,
+    budget: Budget,
+    metrics: Arc<Metrics>,
+}
+
+impl Front {
+    /// A desk that lets `answering` decide; `policy` is the policy's hash for the log.
+    pub fn new(
+        answering: Arc<Answering>,
+        policy: &str,
+        readiness: Readiness,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let budget = Budget::new(limits.budget_bytes);
+        Self { answering, policy: policy.to_owned(), readiness, limits, budget, metrics }
+    }
+
+    async fn review(&self, request: &mut Request<Incoming>) -> Result<Reply, Refusal> {
+        if *request.method() != Method::POST {
+            return Err(Refusal::Method { allow: "POST" });
+        }
+        readable(request.headers())?;
+        self.metrics.in_flight.inc();
+        let Limits { body_bytes, body: patience, .. } = self.limits;
+        let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await;
+        let reply = body.and_then(|body| self.decide(body.bytes()));
+        self.metrics.in_flight.dec();
+        reply
+    }
+
+    fn decide(&self, body: &[u8]) -> Result<Reply, Refusal> {
+        let watch = Stopwatch::start();
+        let answer = catch_unwind(AssertUnwindSafe(|| (self.answering)(body)));
+        let took = watch.elapsed();
+        self.metrics.request_bytes.inc_by(body.len() as u64);
+        let Ok(answer) = answer else {
+            self.metrics.panics.inc();
+            let record = Record { resource: "other", verdict: "error", reason: "panic", ..Record::default() };
+            self.metrics.review(&record, took);
+            logs::decision(&record, &self.policy, took);
+            return Err(Refusal::Panicked);
+        };
+        self.metrics.response_bytes.inc_by(answer.body.len() as u64);
+        self.metrics.review(&answer.record, took);
+        logs::decision(&answer.record, &self.policy, took);
+        let mut response = Response::new(Full::from(answer.body));
+        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    async fn refuse(&self, refusal: &Refusal, mut request: Request<Incoming>) -> Reply {
+        if matches!(refusal, Refusal::NotReady(_)) {
+            return refusal.response();
+        }
+        let status = refusal.status().as_u16();
+        self.metrics.refused(status);
+        tracing::info!(path = request.uri().path(), status, reason = %refusal, "request refused");
+        // A peer that waits for `100 Continue` has not sent its body; reading on would invite it to.
+        let will_send = !request.headers().contains_key(EXPECT) && !matches!(refusal, Refusal::TooSlow(_));
+        if will_send {
+            body::discard(request.body_mut(), self.limits.body_bytes, self.limits.linger).await;
+        }
+        refusal.response()
+    }
+}
+
+impl Desk for Front {
+    const NAME: &'static str = "admission";
+
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let reply = match request.uri().path() {
+            "/mutate" => self.review(&mut request).await,
+            _ => self.readiness.probe(&request).unwrap_or(Err(Refusal::NotFound)),
+        };
+        match reply {
+            Ok(reply) => reply,
+            Err(refusal) => self.refuse(&refusal, request).await,
+        }
+    }
+}
+
+/// The head says JSON, as it is.
+fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = told(headers, &CONTENT_TYPE);
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::ContentType { found: kind });
+    }
+    let coding = told(headers, &CONTENT_ENCODING);
+    if coding.is_empty() || coding.eq_ignore_ascii_case("identity") {
+        Ok(())
+    } else {
+        Err(Refusal::Encoding { found: coding })
+    }
+}
+
+/// A header's value, short enough to repeat to its sender.
+fn told(headers: &HeaderMap, name: &HeaderName) -> String {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect()).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! Probes and metrics: alive means that the loop runs, ready means that a review sent now would be answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response};
+
+use super::connection::Desk;
+use super::drain::{Drain, Stage};
+use super::refusal::Refusal;
+use super::tls::CertSlot;
+use crate::telemetry::metrics::{self, Metrics};
+
+/// A response as this server gives it.
+pub type Reply = Response<Full<Bytes>>;
+
+/// Whether a review sent now would be answered.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    /// Not while leaving.
+    pub drain: Drain,
+    /// Not without a certificate.
+    pub slot: Arc<CertSlot>,
+}
+
+impl Readiness {
+    /// Answers `/livez` and `/readyz`; anything else is `None`.
+    pub fn probe(&self, request: &Request<Incoming>) -> Option<Result<Reply, Refusal>> {
+        let ready = match request.uri().path() {
+            "/livez" => Ok(()),
+            "/readyz" => self.ready(),
+            _ => return None,
+        };
+        Some(reads_only(request).and(ready).map(|()| text("text/plain; charset=utf-8", "ok")))
+    }
+
+    fn ready(&self) -> Result<(), Refusal> {
+        if self.drain.stage() > Stage::Serving {
+            Err(Refusal::NotReady("shutting down"))
+        } else if self.slot.is_empty() {
+            Err(Refusal::NotReady("no certificate yet"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The plain listener for probes and metrics.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// For the probes.
+    pub readiness: Readiness,
+    /// For the metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Desk for Telemetry {
+    const NAME: &'static str = "telemetry";
+
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let reply = match self.readiness.probe(&request) {
+            Some(reply) => reply,
+            None if request.uri().path() == "/metrics" => {
+                reads_only(&request).map(|()| text(metrics::CONTENT_TYPE, self.metrics.encode()))
+            }
+            None => Err(Refusal::NotFound),
+        };
+        reply.unwrap_or_else(|refusal| refusal.response())
+    }
+}
+
+fn reads_only(request: &Request<Incoming>) -> Result<(), Refusal> {
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Refusal::Method { allow: "GET, HEAD" }),
+    }
+}
+
+fn text(kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut response = Response::new(Full::new(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,109 @@
+//! Log lines: a constant message, everything else in fields; never object content, never a secret.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::prelude::*;
+
+use super::{clock, sink::Sink};
+use crate::admission::Record;
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verbosity {
+    /// What failed.
+    Error,
+    /// And what is odd.
+    Warn,
+    /// And every decision.
+    Info,
+    /// And every connection that came to nothing.
+    Debug,
+    /// And what the libraries tell.
+    Trace,
+}
+
+/// Starts logging to standard error and reports panics there by place only: a panic's text may quote an object.
+///
+/// Without a `format` a terminal gets text and everything else JSON.
+pub fn start(format: Option<Format>, verbosity: Verbosity) -> io::Result<Sink> {
+    let terminal = io::stderr().is_terminal();
+    let format = format.unwrap_or(if terminal { Format::Text } else { Format::Json });
+    let sink = Sink::start(io::stderr())?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone()).with_timer(Utc).with_target(false);
+    let registry = tracing_subscriber::registry();
+    // A second start in one process (tests) keeps the first subscriber.
+    drop(match format {
+        Format::Text => registry.with(lines.with_ansi(terminal).with_filter(filter(verbosity))).try_init(),
+        Format::Json => registry
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_filter(filter(verbosity)),
+            )
+            .try_init(),
+    });
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+    Ok(sink)
+}
+
+/// One line for one decision.
+pub fn decision(record: &Record, policy: &str, took: Duration) {
+    tracing::info!(
+        uid = record.uid,
+        operation = record.operation,
+        resource = record.resource,
+        namespace = record.namespace,
+        name = record.name,
+        user = record.username,
+        manager = record.manager,
+        verdict = record.verdict,
+        reason = record.reason,
+        dry_run = record.dry_run,
+        policy,
+        message = record.message,
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+    );
+}
+
+/// Our own lines at the level asked for; those of libraries only from `warn` on, except at `trace`.
+fn filter(verbosity: Verbosity) -> Targets {
+    let (ours, theirs) = match verbosity {
+        Verbosity::Error => (Level::ERROR, Level::ERROR),
+        Verbosity::Warn => (Level::WARN, Level::WARN),
+        Verbosity::Info => (Level::INFO, Level::WARN),
+        Verbosity::Debug => (Level::DEBUG, Level::WARN),
+        Verbosity::Trace => (Level::TRACE, Level::TRACE),
+    };
+    Targets::new().with_target("cni_steward", ours).with_default(LevelFilter::from_level(theirs))
+}
+
+/// RFC 3339 in UTC with microseconds, from our own clock.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{:.6}", clock::now())
+    }
+}

@@ -1,0 +1,134 @@
+//! A log sink that never blocks: lines go through a bounded queue to a thread of their own, and are dropped and
+//! counted when the queue is full.
+//!
+//! A container runtime that stops reading the pipe would otherwise stop every review at the next log line (fault 57
+//! of our fault list). `tracing-appender` does the same with three more dependencies; these are 60 lines.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that may wait. At 500 bytes a line this is 1 MB, two seconds of a busy server.
+const QUEUE: usize = 2048;
+/// Lines are gathered up to this many bytes for one write.
+const BATCH: usize = 32 * 1024;
+
+/// The near end of the queue; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    queue: SyncSender<Message>,
+    dropped: Counter,
+}
+
+#[derive(Debug)]
+enum Message {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+impl Sink {
+    /// Starts the thread that writes to `out`.
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let (queue, lines) = sync_channel(QUEUE);
+        thread::Builder::new().name("logs".into()).stack_size(64 * 1024).spawn(move || write(&lines, out))?;
+        Ok(Self { queue, dropped: Counter::default() })
+    }
+
+    /// Lines lost because the queue was full.
+    pub fn dropped(&self) -> Counter {
+        self.dropped.clone()
+    }
+
+    /// Waits until what was logged so far is written, but not longer than `patience`.
+    pub fn flush(&self, patience: Duration) {
+        let (done, written) = sync_channel(1);
+        if self.queue.try_send(Message::Flush(done)).is_ok() {
+            // Late or gone, the program ends anyway.
+            written.recv_timeout(patience).ok();
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
+            self.dropped.inc();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The far end. A sink that fails (closed pipe, full disk) loses the lines, never the program.
+fn write(lines: &Receiver<Message>, mut out: impl Write) {
+    let mut batch = Vec::new();
+    while let Ok(first) = lines.recv() {
+        let mut flushed = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Line(line) => batch.extend_from_slice(&line),
+                Message::Flush(done) => flushed.push(done),
+            }
+            next = if batch.len() < BATCH { lines.try_recv().ok() } else { None };
+        }
+        drop(out.write_all(&batch).and_then(|()| out.flush()));
+        batch.clear();
+        for done in flushed {
+            done.send(()).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Blocked;
+
+    impl Write for Blocked {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            thread::park();
+            Ok(0)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Fault 57: log sink blocked.
+    #[test]
+    fn a_blocked_sink_drops_lines_and_returns_at_once() {
+        let mut sink = Sink::start(Blocked).unwrap();
+        for _ in 0..QUEUE * 2 {
+            sink.write_all(b"line\n").unwrap();
+        }
+        assert!(sink.dropped().get() > 0);
+        sink.flush(Duration::from_millis(10));
+    }
+
+    #[test]
+    fn flush_waits_for_what_was_logged() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let mut sink = Sink::start(path.reopen().unwrap()).unwrap();
+        sink.write_all(b"one\n").unwrap();
+        sink.write_all(b"two\n").unwrap();
+        sink.flush(Duration::from_secs(5));
+        assert_eq!(std::fs::read_to_string(path.path()).unwrap(), "one\ntwo\n");
+    }
+}

@@ -1,0 +1,108 @@
+//! I/O around [`pki`](crate::pki): where the serving certificate comes from.
+//!
+//! A [`Source`] is asked at the start and every minute afterwards, always in full: there is no file watcher, because
+//! the symbolic links of a Secret volume defeat them (kubernetes#111947), and a minute is early enough.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustls::sign::CertifiedKey;
+
+use crate::pki::{Fault, Why};
+
+pub mod certified;
+pub mod files;
+pub mod staging;
+pub mod state;
+
+pub use files::Files;
+pub use state::State;
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A directory of ours, with an authority of our own.
+    State(State),
+    /// Files of somebody else's.
+    Files(Files),
+}
+
+/// What is to be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Certificate and key, checked.
+    pub certified: CertifiedKey,
+    /// When the certificate expires.
+    pub expires: Timestamp,
+    /// What was made or put right on the way, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Source {
+    /// Reads the certificate; makes or renews it first where it is ours.
+    pub fn load(&self, now: Timestamp) -> Result<Loaded, TrustError> {
+        match self {
+            Self::State(state) => state.load(now),
+            Self::Files(files) => files.load(now),
+        }
+    }
+}
+
+/// Why there is no certificate to serve. Every text names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The system refused something.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process holds the lock.
+    #[error("{0} is locked by another cni-steward that has not let go of it for 10 s")]
+    Locked(PathBuf),
+    /// Others could exchange the keys.
+    #[error("{0} is writable by others, who could exchange the keys in it; choose a directory of your own")]
+    Exposed(PathBuf),
+    /// A file of ours that is damaged. It may be the only copy of a key that clusters trust.
+    #[error("{path}: {fault}; put it back, or move ca.crt, ca.key, tls.crt and tls.key away to start with a new authority (which then has to be registered again). Nothing was changed")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        fault: Fault,
+    },
+    /// A file of somebody else's that cannot be served.
+    #[error("{path}: {why}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+}
+
+impl TrustError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    fn unusable(path: &Path, why: impl ToString) -> Self {
+        Self::Unusable { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+impl From<(&Path, Why)> for TrustError {
+    fn from((path, why): (&Path, Why)) -> Self {
+        Self::unusable(path, why)
+    }
+}
