@@ -2,12 +2,18 @@
 //!
 //! Exit codes are a contract: 0 well, 1 a finding or refusal, 2 usage or environment.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use crate::policy::Policy;
+
 pub mod address;
+pub mod export;
 pub mod greeting;
+pub mod review;
 pub mod serve;
 pub mod trust;
 
@@ -23,15 +29,41 @@ struct Cli {
 enum Command {
     /// Answer admission reviews.
     Serve(Box<serve::ServeArgs>),
+    /// Answer a recorded review offline: what would the server say, and why.
+    #[command(after_help = review::EXAMPLES)]
+    Review(review::ReviewArgs),
+    /// Print what a cluster needs to know about us.
+    #[command(subcommand)]
+    Export(Export),
+}
+
+#[derive(Debug, Subcommand)]
+enum Export {
+    /// The `MutatingWebhookConfiguration` that makes an API server call us, as YAML.
+    #[command(after_help = export::EXAMPLES)]
+    Webhook(export::WebhookArgs),
 }
 
 /// Parses the command line, runs the command, and turns its end into an exit code.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Review(args) => review::run(&args),
+        Command::Export(Export::Webhook(args)) => export::webhook(&args),
     };
     outcome.unwrap_or_else(|error| {
         greeting::say(&format!("error: {error:#}"));
         ExitCode::from(2)
     })
+}
+
+/// Reads the policy file, or takes the policy of a server that has none, and says what looks like a mistake in it.
+fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
+    let Some(file) = file else { return Ok(Policy::default()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let policy = Policy::parse(&file.display().to_string(), &text)?;
+    for warning in policy.warnings() {
+        greeting::say(&format!("warning: {warning}"));
+    }
+    Ok(policy)
 }

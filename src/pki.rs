@@ -152,7 +152,8 @@ fn leaf_step(
     leaf: &Certificate,
     ca: &Certificate,
 ) -> Result<Step, Fault> {
-    let absent: Vec<_> = names.iter().filter(|name| !leaf.names.contains(name)).map(ToString::to_string).collect();
+    let absent: Vec<_> =
+        names.iter().filter(|name| !leaf.names.contains(name)).map(ToString::to_string).collect();
     if !absent.is_empty() {
         return renew(stored, format!("the old one lacks {}", absent.join(", ")));
     }

@@ -70,7 +70,9 @@ pub enum TrustError {
     #[error("{0} is writable by others, who could exchange the keys in it; choose a directory of your own")]
     Exposed(PathBuf),
     /// A file of ours that is damaged. It may be the only copy of a key that clusters trust.
-    #[error("{path}: {fault}; put it back, or move ca.crt, ca.key, tls.crt and tls.key away to start with a new authority (which then has to be registered again). Nothing was changed")]
+    #[error(
+        "{path}: {fault}; put it back, or move ca.crt, ca.key, tls.crt and tls.key away to start with a new authority (which then has to be registered again). Nothing was changed"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

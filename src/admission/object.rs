@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::review::Text;
+use super::review::{Mapping, Text};
 use crate::policy::object::{KEYS, Meta, Object};
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ struct Whole<'a> {
     #[serde(borrow, default)]
     api_version: Text<'a>,
     #[serde(borrow)]
-    metadata: Metadata<'a>,
+    metadata: Mapping<Metadata<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -36,11 +36,11 @@ struct Metadata<'a> {
 
 /// Reads an object; an error says in a few words what is odd about it.
 pub fn parse(raw: &str) -> Result<Object<'_>, String> {
-    let whole: Whole<'_> = serde_json::from_str(raw).map_err(|error| {
+    let Mapping(whole) = serde_json::from_str::<Mapping<Whole<'_>>>(raw).map_err(|error| {
         let text = error.to_string();
         text.split(" at line ").next().unwrap_or_default().to_owned()
     })?;
-    let metadata = whole.metadata;
+    let Mapping(metadata) = whole.metadata;
     Ok(Object {
         raw,
         api_version: whole.api_version.0,

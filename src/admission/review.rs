@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeSeed as _;
 
-pub(super) use parse::Text;
 use parse::{Envelope, Parts};
+pub(super) use parse::{Mapping, Text};
 
 use crate::policy::rules::Names;
 use crate::policy::{Kind, Target};

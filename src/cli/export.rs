@@ -6,6 +6,7 @@
 //! are answered from the head (DESIGN §7). The caBundle is the user's; nothing here makes certificates.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use k8s_openapi::ByteString;
@@ -24,6 +25,14 @@ use crate::policy::target::SCHEMA;
 const MATCH_CONDITIONS: u32 = 28;
 /// Oldest Kubernetes minor that is tested.
 const OLDEST: u32 = 24;
+
+/// Shown under `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  cni-steward export webhook --url https://127.0.0.1:9443/mutate --ca STATE/ca.crt | kubectl apply -f -
+      an API server that reaches this machine (`serve --standalone` prints this line with its own paths)
+  cni-steward export webhook --service kube-system/cni-steward:9443 --ca ca.crt --kube-version 1.24
+      a Service, on a cluster that has no matchConditions yet";
 
 /// Arguments of `export webhook`.
 #[derive(Debug, clap::Args)]
@@ -47,7 +56,7 @@ pub struct WebhookArgs {
 }
 
 /// Prints the configuration as YAML.
-pub fn webhook(args: &WebhookArgs) -> anyhow::Result<()> {
+pub fn webhook(args: &WebhookArgs) -> anyhow::Result<ExitCode> {
     let names = policy_from(args.policy.as_deref())?.targets;
     let client_config = WebhookClientConfig {
         ca_bundle: args.ca.as_ref().map(ca_bundle).transpose()?,
@@ -60,8 +69,11 @@ pub fn webhook(args: &WebhookArgs) -> anyhow::Result<()> {
         metadata: ObjectMeta { name: Some("cni-steward".into()), ..ObjectMeta::default() },
         webhooks: Some(webhooks.into_iter().map(|entry| entry.complete(&client_config)).collect()),
     };
-    print!("{}", serde_saphyr::to_string(&configuration).context("the configuration cannot be written as YAML")?);
-    Ok(())
+    print!(
+        "{}",
+        serde_saphyr::to_string(&configuration).context("the configuration cannot be written as YAML")?
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What differs between the entries.
@@ -83,7 +95,9 @@ impl Entry {
             let same_group = |rule: &&mut RuleWithOperations| {
                 rule.api_groups.as_ref().is_some_and(|groups| groups.iter().any(|known| known == group))
             };
-            if let Some(resources) = rules.iter_mut().find(same_group).and_then(|rule| rule.resources.as_mut()) {
+            if let Some(resources) =
+                rules.iter_mut().find(same_group).and_then(|rule| rule.resources.as_mut())
+            {
                 resources.push(resource.to_owned());
                 continue;
             }
@@ -125,13 +139,15 @@ fn in_namespace(names: &Names) -> Option<LabelSelector> {
 }
 
 fn select(key: &str, value: &str) -> LabelSelector {
-    LabelSelector { match_labels: Some([(key.to_owned(), value.to_owned())].into()), ..LabelSelector::default() }
+    LabelSelector {
+        match_labels: Some([(key.to_owned(), value.to_owned())].into()),
+        ..LabelSelector::default()
+    }
 }
 
 fn by_condition(names: &Names) -> Vec<Entry> {
-    let named = |expression: String| {
-        Some(vec![MatchCondition { name: "vpc-cni-by-name".to_owned(), expression }])
-    };
+    let named =
+        |expression: String| Some(vec![MatchCondition { name: "vpc-cni-by-name".to_owned(), expression }]);
     vec![
         Entry {
             name: NAMESPACED,
@@ -202,7 +218,9 @@ fn minor(version: &str) -> anyhow::Result<u32> {
 }
 
 fn url(url: &str) -> anyhow::Result<String> {
-    let host = url.strip_prefix("https://").with_context(|| format!("--url {url}: the API server calls https only"))?;
+    let host = url
+        .strip_prefix("https://")
+        .with_context(|| format!("--url {url}: the API server calls https only"))?;
     if host.is_empty() || host.starts_with('/') || host.contains(['?', '#', '@']) {
         bail!("--url {url}: expected https://HOST[:PORT]/mutate, without user, query or fragment");
     }
@@ -216,7 +234,9 @@ fn service(reference: &str) -> anyhow::Result<ServiceReference> {
     let expected = || format!("--service {reference}: expected NAMESPACE/NAME or NAMESPACE/NAME:PORT");
     let (namespace, name) = reference.split_once('/').with_context(expected)?;
     let (name, port) = match name.split_once(':') {
-        Some((name, port)) => (name, Some(port.parse::<u16>().ok().filter(|port| *port > 0).with_context(expected)?)),
+        Some((name, port)) => {
+            (name, Some(port.parse::<u16>().ok().filter(|port| *port > 0).with_context(expected)?))
+        }
         None => (name, None),
     };
     if namespace.is_empty() || name.is_empty() || name.contains('/') {

@@ -17,6 +17,18 @@ use crate::policy::object::Object;
 use crate::policy::{Decision, Policy, Verdict};
 use crate::telemetry::clock;
 
+/// Shown under `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  cni-steward review --policy examples/adopt.yaml examples/review.json
+      the verdict, and each change with its path and reason
+  cni-steward review --policy examples/block.yaml -o review - < review.json
+      the bytes that the server would answer
+  cni-steward review --policy examples/adopt.yaml -o patched review.json | jq .metadata
+      the object as it would be stored
+
+Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
+
 /// Arguments of `review`.
 #[derive(Debug, clap::Args)]
 pub struct ReviewArgs {
@@ -60,7 +72,8 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
         Output::Text => print(text(&received, &judged, &policy).as_bytes())?,
         Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
     }
-    let refused = matches!(&judged, Judged::Decided(_, decision) if matches!(decision.verdict, Verdict::Refuse(_)));
+    let refused =
+        matches!(&judged, Judged::Decided(_, decision) if matches!(decision.verdict, Verdict::Refuse(_)));
     Ok(if refused { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
@@ -84,10 +97,13 @@ fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<Strin
     if let Judged::Decided(parsed, decision) = judged {
         match &decision.verdict {
             Verdict::Leave => {}
-            Verdict::Refuse(message) => bail!("the write is refused, so there is no object after it: {message}"),
+            Verdict::Refuse(message) => {
+                bail!("the write is refused, so there is no object after it: {message}")
+            }
             Verdict::Amend(changes) => {
                 let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed))?;
-                json_patch::patch(&mut object, &patch).context("our own patch does not apply; please report this")?;
+                json_patch::patch(&mut object, &patch)
+                    .context("our own patch does not apply; please report this")?;
             }
         }
     }
@@ -105,8 +121,12 @@ fn text(received: &Received<'_>, judged: &Judged<'_>, policy: &Policy) -> String
     let what = format!("{} {kind} {place}", review.operation.name());
     let mut out = String::new();
     match judged {
-        Judged::Outside => line(&mut out, &format!("ALLOW   {what}\nreason  outside-catalogue: not a target, left alone")),
-        Judged::Odd(problem) => line(&mut out, &format!("ALLOW   {what}\nreason  odd-object: {problem}; left alone")),
+        Judged::Outside => {
+            line(&mut out, &format!("ALLOW   {what}\nreason  outside-catalogue: not a target, left alone"))
+        }
+        Judged::Odd(problem) => {
+            line(&mut out, &format!("ALLOW   {what}\nreason  odd-object: {problem}; left alone"))
+        }
         Judged::Decided(object, decision) => {
             let verdict = match decision.verdict {
                 Verdict::Leave => "ALLOW ",
@@ -156,7 +176,8 @@ fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, pol
         );
     }
     for change in fields::compare::compare(&before, &after) {
-        let names = |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
+        let names =
+            |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
         line(out, &format!("      {}  {} → {}", change.path, names(&change.from), names(&change.to)));
     }
 }

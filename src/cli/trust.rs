@@ -47,7 +47,9 @@ impl TrustArgs {
             .clone()
             .or_else(|| Some(self.xdg_state_home.as_ref().and_then(absolute)?.join("cni-steward")))
             .or_else(|| Some(self.home.as_ref().and_then(absolute)?.join(".local/state/cni-steward")))
-            .ok_or_else(|| anyhow!("no place for the certificate: neither XDG_STATE_HOME nor HOME is set, give --state"))?;
+            .ok_or_else(|| {
+                anyhow!("no place for the certificate: neither XDG_STATE_HOME nor HOME is set, give --state")
+            })?;
         let mut names = vec![
             Name::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             Name::Ip(IpAddr::V6(Ipv6Addr::LOCALHOST)),

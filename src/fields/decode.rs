@@ -21,11 +21,7 @@ impl<'a> Set<'a> {
 
 /// One object of the tree, and whether it names itself a member. Below an unknown element (`known` is false)
 /// any text is carried.
-fn read<'a>(
-    cursor: &mut Cursor<'a>,
-    depth: usize,
-    known: bool,
-) -> Result<(Set<'a>, bool), Malformed> {
+fn read<'a>(cursor: &mut Cursor<'a>, depth: usize, known: bool) -> Result<(Set<'a>, bool), Malformed> {
     let mut set = Set::default();
     let mut own = false;
     let mut sorted = true;
@@ -56,18 +52,9 @@ fn read<'a>(
             };
             let known = known && element.is_known();
             let (below, own) = read(cursor, depth + 1, known)?;
-            let member = own
-                || if known {
-                    !below.has_known()
-                } else {
-                    below.is_empty()
-                };
+            let member = own || if known { !below.has_known() } else { below.is_empty() };
             sorted &= set.nodes.last().is_none_or(|last| last.element < element);
-            set.nodes.push(Node {
-                element,
-                member,
-                below,
-            });
+            set.nodes.push(Node { element, member, below });
         }
         if !cursor.eat(b',') {
             break;

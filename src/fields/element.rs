@@ -47,10 +47,7 @@ impl<'a> Element<'a> {
 
     fn from_text(text: &'a str) -> Result<Self, Malformed> {
         let Some((prefix, rest)) = text.split_at_checked(2) else {
-            return Err(Malformed {
-                what: "a path element needs a prefix",
-                at: 0,
-            });
+            return Err(Malformed { what: "a path element needs a prefix", at: 0 });
         };
         match prefix {
             "f:" => Ok(Self::Field(Cow::Borrowed(rest))),
@@ -58,16 +55,10 @@ impl<'a> Element<'a> {
             "v:" => Value::parse(rest).map(Self::Value),
             "i:" => match rest.parse() {
                 Ok(index) => Ok(Self::Index(index)),
-                Err(_) => Err(Malformed {
-                    what: "bad index",
-                    at: 2,
-                }),
+                Err(_) => Err(Malformed { what: "bad index", at: 2 }),
             },
             _ if prefix.ends_with(':') => Ok(Self::Unknown(Cow::Borrowed(text))),
-            _ => Err(Malformed {
-                what: "a path element needs a prefix",
-                at: 0,
-            }),
+            _ => Err(Malformed { what: "a path element needs a prefix", at: 0 }),
         }
     }
 

@@ -14,9 +14,7 @@ pub(super) fn escape(out: &mut String, text: &str) {
 
 /// Appends `text` escaped as Go escapes string values, without quotes.
 pub(super) fn escape_value(out: &mut String, text: &str) {
-    write(out, text, |c| {
-        c < ' ' || matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
-    });
+    write(out, text, |c| c < ' ' || matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}'));
 }
 
 /// Appends a quoted string value.
@@ -65,9 +63,7 @@ pub(super) fn float(out: &mut String, value: f64, small: f64) {
         out.push_str(&text);
         return;
     };
-    let (sign, power) = exponent
-        .strip_prefix('-')
-        .map_or(('+', exponent), |power| ('-', power));
+    let (sign, power) = exponent.strip_prefix('-').map_or(('+', exponent), |power| ('-', power));
     put(out, format_args!("{digits}e{sign}{power:0>2}"));
 }
 

@@ -62,10 +62,7 @@ impl<'a> List<'a> {
 
     /// The entries that are understood, each with its place.
     pub(super) fn known(&self) -> impl DoubleEndedIterator<Item = (usize, &Known<'a>)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(place, entry)| Some((place, entry.known.as_ref()?)))
+        self.entries.iter().enumerate().filter_map(|(place, entry)| Some((place, entry.known.as_ref()?)))
     }
 }
 
@@ -119,10 +116,7 @@ fn read_list(raw: &str) -> Result<List<'_>, Malformed> {
 fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
     let start = cursor.start();
     if cursor.token() != Some(b'{') {
-        return Ok(Entry {
-            raw: cursor.skip()?,
-            known: None,
-        });
+        return Ok(Entry { raw: cursor.skip()?, known: None });
     }
     cursor.expect(b'{', "an object was expected")?;
     let mut parts = Parts::default();
@@ -137,10 +131,7 @@ fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
         }
         cursor.expect(b'}', "a comma or the end was expected")?;
     }
-    Ok(Entry {
-        raw: cursor.since(start),
-        known: parts.known(),
-    })
+    Ok(Entry { raw: cursor.since(start), known: parts.known() })
 }
 
 /// The JSON texts of an entry's values.
@@ -181,10 +172,7 @@ impl<'a> Parts<'a> {
             _ => return None,
         };
         let api_version = text(self.api_version?)?;
-        let fields = self
-            .fields
-            .filter(|fields| *fields != "null")
-            .unwrap_or("{}");
+        let fields = self.fields.filter(|fields| *fields != "null").unwrap_or("{}");
         let time = match self.time.filter(|time| *time != "null") {
             Some(time) => Some(text(time)?),
             None => None,

@@ -54,10 +54,7 @@ pub(super) fn gather<'s, 'a: 's>(
     wish: &Wish<'s>,
     left: &mut Vec<String>,
 ) -> Option<Gathered<'s>> {
-    let mut gathered = Gathered {
-        taken: vec![false; list.entries.len()],
-        ..Gathered::default()
-    };
+    let mut gathered = Gathered { taken: vec![false; list.entries.len()], ..Gathered::default() };
     let mut sets = own_entries(list, wish, &mut gathered, left)?;
     if wish.merge {
         absorb(list, wish, &mut gathered, &mut sets, left);
@@ -95,10 +92,7 @@ fn own_entries<'s, 'a: 's>(
             return None;
         }
         let Ok(set) = known.set() else {
-            left.push(format!(
-                "nothing moves: the paths of {} cannot be read",
-                name(known)
-            ));
+            left.push(format!("nothing moves: the paths of {} cannot be read", name(known)));
             return None;
         };
         gathered.owned.push((place, set.len()));
@@ -124,11 +118,7 @@ fn absorb<'s, 'a: 's>(
             continue;
         }
         if known.api_version != wish.api_version {
-            left.push(format!(
-                "{} stays: it has paths of {}",
-                name(known),
-                short(&known.api_version, 30)
-            ));
+            left.push(format!("{} stays: it has paths of {}", name(known), short(&known.api_version, 30)));
             continue;
         }
         let Ok(set) = known.set() else {
@@ -156,9 +146,5 @@ fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.chars().map(clean).collect();
     }
-    text.chars()
-        .take(most.saturating_sub(1))
-        .map(clean)
-        .chain(['…'])
-        .collect()
+    text.chars().take(most.saturating_sub(1)).map(clean).chain(['…']).collect()
 }

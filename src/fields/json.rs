@@ -67,20 +67,12 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
-        if self.eat(byte) {
-            Ok(())
-        } else {
-            self.fail(what)
-        }
+        if self.eat(byte) { Ok(()) } else { self.fail(what) }
     }
 
     /// Nothing but white space may follow.
     pub(super) fn end(&mut self) -> Result<(), Malformed> {
-        if self.token().is_none() {
-            Ok(())
-        } else {
-            self.fail("trailing data")
-        }
+        if self.token().is_none() { Ok(()) } else { self.fail("trailing data") }
     }
 
     pub(super) fn literal(&mut self, word: &str) -> Result<(), Malformed> {
@@ -97,10 +89,7 @@ impl<'a> Cursor<'a> {
         self.expect(b'"', "a string was expected")?;
         let start = self.at;
         loop {
-            let plain = self
-                .rest()
-                .iter()
-                .position(|&b| b == b'"' || b == b'\\' || b < b' ');
+            let plain = self.rest().iter().position(|&b| b == b'"' || b == b'\\' || b < b' ');
             self.at += plain.unwrap_or(self.rest().len());
             match self.rest() {
                 [b'"', ..] => {
@@ -108,14 +97,8 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     return Ok(inner);
                 }
-                [
-                    b'\\',
-                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                    ..,
-                ] => self.at += 2,
-                [b'\\', b'u', a, b, c, d, ..]
-                    if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) =>
-                {
+                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
+                [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) => {
                     self.at += 6;
                 }
                 [] => return self.fail("unfinished string"),
@@ -125,11 +108,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn digits(&mut self) -> usize {
-        let count = self
-            .rest()
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let count = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();
         self.at += count;
         count
     }

@@ -12,8 +12,7 @@ use super::entry::Known;
 
 /// Seconds since 1970; none and what is no time count as 0, the oldest.
 fn seconds(time: Option<&str>) -> i64 {
-    time.and_then(|time| time.parse::<Timestamp>().ok())
-        .map_or(0, Timestamp::as_second)
+    time.and_then(|time| time.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
 }
 
 /// How two entries stand to each other in a list that the API server wrote.
@@ -27,10 +26,7 @@ pub(super) fn compare(a: &Known<'_>, b: &Known<'_>) -> Ordering {
 }
 
 /// Where `entry` belongs among `others`: before the first understood one that comes after it.
-pub(super) fn place<'k>(
-    entry: &Known<'_>,
-    others: impl Iterator<Item = Option<&'k Known<'k>>>,
-) -> usize {
+pub(super) fn place<'k>(entry: &Known<'_>, others: impl Iterator<Item = Option<&'k Known<'k>>>) -> usize {
     let mut count = 0;
     for other in others {
         if other.is_some_and(|known| compare(known, entry) == Ordering::Greater) {
@@ -54,7 +50,5 @@ pub(super) fn later<'t>(a: Option<&'t str>, b: Option<&'t str>) -> Option<&'t st
 
 /// RFC 3339 in whole seconds, as `metav1.Time` is written.
 pub(super) fn stamp(now: Timestamp) -> String {
-    Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string()
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }

@@ -28,10 +28,7 @@ pub(super) fn disown<'s, 'a: 's>(
     old: Option<&'s List<'a>>,
     wish: &Wish<'_>,
 ) -> Rest<'s> {
-    let Some(known) = entry
-        .known
-        .as_ref()
-        .filter(|known| known.is_root() && known.manager != wish.owner)
+    let Some(known) = entry.known.as_ref().filter(|known| known.is_root() && known.manager != wish.owner)
     else {
         return Rest::Same;
     };
@@ -78,10 +75,7 @@ pub(super) fn single<'s, 'a: 's>(
     list: &'s List<'a>,
     asked: impl Fn(&Known<'a>) -> bool,
 ) -> Option<(&'s Entry<'a>, &'s Known<'a>)> {
-    let mut found = list
-        .entries
-        .iter()
-        .filter_map(|entry| Some((entry, entry.known.as_ref()?)));
+    let mut found = list.entries.iter().filter_map(|entry| Some((entry, entry.known.as_ref()?)));
     let mut found = found.by_ref().filter(|(_, known)| asked(known));
     let first = found.next()?;
     found.next().is_none().then_some(first)
@@ -114,11 +108,7 @@ pub(super) fn write(
 
 /// The time for the owner's entry when it says something new: the newest of what it took in, but never older
 /// than its own; without anything taken in, now.
-pub(super) fn time<'t>(
-    newest: Option<&'t str>,
-    own: Option<&'t str>,
-    wish: &Wish<'_>,
-) -> Cow<'t, str> {
+pub(super) fn time<'t>(newest: Option<&'t str>, own: Option<&'t str>, wish: &Wish<'_>) -> Cow<'t, str> {
     match newest {
         Some(newest) => Cow::Borrowed(order::later(Some(newest), own).unwrap_or(newest)),
         None => Cow::Owned(order::stamp(wish.now)),

@@ -33,10 +33,7 @@ impl<'a> Set<'a> {
 
     /// How many paths are in the set.
     pub fn len(&self) -> usize {
-        self.nodes
-            .iter()
-            .map(|node| usize::from(node.member) + node.below.len())
-            .sum()
+        self.nodes.iter().map(|node| usize::from(node.member) + node.below.len()).sum()
     }
 
     /// Whether an element that today's API server knows is in the set.
@@ -45,8 +42,7 @@ impl<'a> Set<'a> {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.nodes
-            .binary_search_by(|node| node.element.cmp_field(name))
+        self.nodes.binary_search_by(|node| node.element.cmp_field(name))
     }
 
     /// Whether exactly this path, given as field names from the root, is in the set.
@@ -57,11 +53,7 @@ impl<'a> Set<'a> {
         let Some(node) = self.find(name).ok().and_then(|at| self.nodes.get(at)) else {
             return false;
         };
-        if rest.is_empty() {
-            node.member
-        } else {
-            node.below.contains(rest)
-        }
+        if rest.is_empty() { node.member } else { node.below.contains(rest) }
     }
 
     /// Adds one path, given as field names from the root; says whether that changed the set. The empty path
@@ -77,25 +69,14 @@ impl<'a> Set<'a> {
             Ok(at) => at,
             Err(at) => {
                 let element = Element::Field((*name).into());
-                self.nodes.insert(
-                    at,
-                    Node {
-                        element,
-                        member: false,
-                        below: Set::default(),
-                    },
-                );
+                self.nodes.insert(at, Node { element, member: false, below: Set::default() });
                 at
             }
         };
         let Some(node) = self.nodes.get_mut(at) else {
             return false;
         };
-        if rest.is_empty() {
-            !std::mem::replace(&mut node.member, true)
-        } else {
-            node.below.insert(rest)
-        }
+        if rest.is_empty() { !std::mem::replace(&mut node.member, true) } else { node.below.insert(rest) }
     }
 
     /// Takes one path out, but nothing below it; says whether it was there.
@@ -162,19 +143,14 @@ impl<'a> Set<'a> {
     pub fn difference(self, other: &Self) -> Self {
         let mut right = other.nodes.iter().peekable();
         let left = self.nodes.into_iter().filter_map(|mut node| {
-            while right
-                .next_if(|theirs| theirs.element < node.element)
-                .is_some()
-            {}
+            while right.next_if(|theirs| theirs.element < node.element).is_some() {}
             if let Some(twin) = right.next_if(|theirs| theirs.element == node.element) {
                 node.member &= !twin.member;
                 node.below = node.below.difference(&twin.below);
             }
             (node.member || !node.below.is_empty()).then_some(node)
         });
-        Self {
-            nodes: left.collect(),
-        }
+        Self { nodes: left.collect() }
     }
 
     /// The canonical JSON text, equal to Go's `Set.ToJSON`.

@@ -41,16 +41,10 @@ fn unicode(text: &str) -> (char, &str) {
         let (low, end) = four_hex(partner);
         if (0xDC00..0xE000).contains(&low) {
             let joined = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-            return (
-                char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER),
-                end,
-            );
+            return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), end);
         }
     }
-    (
-        char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER),
-        after,
-    )
+    (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), after)
 }
 
 fn four_hex(text: &str) -> (u32, &str) {

@@ -73,9 +73,8 @@ pub struct Outcome {
 /// Computes the list that gives the owner what `wish` says.
 pub fn transfer<'a>(list: &List<'a>, old: Option<&List<'a>>, wish: &Wish<'_>) -> Outcome {
     let mut left = Vec::new();
-    let transfer = rewritten(list, old, wish, &mut left).map_or(Transfer::Keep, |(list, moved)| {
-        Transfer::Replace { list, moved }
-    });
+    let transfer = rewritten(list, old, wish, &mut left)
+        .map_or(Transfer::Keep, |(list, moved)| Transfer::Replace { list, moved });
     Outcome { transfer, left }
 }
 
@@ -141,18 +140,13 @@ fn add_owner<'s, 'a: 's>(
 ) {
     let fields = gathered.set.encode();
     let count = gathered.set.len();
-    let stored = old
-        .and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner)))
-        .filter(|(_, known)| {
-            known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &fields)
-        });
+    let stored = old.and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner))).filter(
+        |(_, known)| known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &fields),
+    );
     // Each of the owner's entries is part of the union, so as many paths means the same paths.
     let current = gathered.owned.iter().find(|(_, paths)| *paths == count);
     let current = current.and_then(|(place, _)| list.entries.get(*place));
-    let owned = gathered
-        .owned
-        .first()
-        .and_then(|(place, _)| list.entries.get(*place)?.known.as_ref());
+    let owned = gathered.owned.first().and_then(|(place, _)| list.entries.get(*place)?.known.as_ref());
 
     let mut known = Known {
         manager: Cow::Borrowed(wish.owner),
@@ -171,13 +165,7 @@ fn add_owner<'s, 'a: 's>(
     } else {
         let own = owned.and_then(|known| known.time.as_deref());
         let time = rewrite::time(gathered.newest, own, wish);
-        let text = rewrite::write(
-            wish.owner,
-            Operation::Apply,
-            wish.api_version,
-            Some(&time),
-            &fields,
-        );
+        let text = rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields);
         known.time = Some(time);
         Cow::Owned(text)
     };
@@ -187,14 +175,7 @@ fn add_owner<'s, 'a: 's>(
         Some((place, _)) => rows.iter().take_while(|row| row.place < *place).count(),
         None => order::place(&known, rows.iter().map(|row| row.known)),
     };
-    rows.insert(
-        at.min(rows.len()),
-        Row {
-            text,
-            place: 0,
-            known: None,
-        },
-    );
+    rows.insert(at.min(rows.len()), Row { text, place: 0, known: None });
 }
 
 /// Whether the stored list has the same entries, in whatever order.
@@ -202,11 +183,7 @@ fn same_entries(rows: &[Row<'_>], old: &List<'_>) -> bool {
     if rows.len() != old.entries.len() {
         return false;
     }
-    if rows
-        .iter()
-        .zip(&old.entries)
-        .all(|(row, entry)| row.text == entry.raw)
-    {
+    if rows.iter().zip(&old.entries).all(|(row, entry)| row.text == entry.raw) {
         return true;
     }
     let mut counts: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
@@ -214,15 +191,13 @@ fn same_entries(rows: &[Row<'_>], old: &List<'_>) -> bool {
         *counts.entry(row.text.as_ref()).or_default() += 1;
     }
     old.entries.iter().all(|entry| {
-        counts
-            .get_mut(entry.raw)
-            .is_some_and(|count| match count.checked_sub(1) {
-                Some(fewer) => {
-                    *count = fewer;
-                    true
-                }
-                None => false,
-            })
+        counts.get_mut(entry.raw).is_some_and(|count| match count.checked_sub(1) {
+            Some(fewer) => {
+                *count = fewer;
+                true
+            }
+            None => false,
+        })
     })
 }
 

@@ -79,10 +79,7 @@ impl<'a> Value<'a> {
     }
 
     /// Reads an object's fields in the order of the text.
-    pub(super) fn fields(
-        cursor: &mut Cursor<'a>,
-        depth: usize,
-    ) -> Result<Vec<Field<'a>>, Malformed> {
+    pub(super) fn fields(cursor: &mut Cursor<'a>, depth: usize) -> Result<Vec<Field<'a>>, Malformed> {
         let mut fields = Vec::new();
         cursor.expect(b'{', "an object was expected")?;
         if !cursor.eat(b'}') {
@@ -210,10 +207,7 @@ pub(super) fn show_text(out: &mut String, text: &str, marked: &[char]) {
 }
 
 pub(super) fn own(fields: Vec<Field<'_>>) -> Vec<Field<'static>> {
-    fields
-        .into_iter()
-        .map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned()))
-        .collect()
+    fields.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned())).collect()
 }
 
 /// Numbers here are finite (see `read`), so they have an order; `-0` and `0` are the same key, as in Go.

@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, IsCa, KeyPair, KeyUsagePurpose,
     PublicKeyData as _,
 };
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
 use super::{AUTHORITY_LIFE, Pair, later};
@@ -33,7 +33,8 @@ pub fn make(now: Timestamp) -> Result<Pair, Error> {
 
 /// The first eight hex digits of the key's hash.
 fn fingerprint(key: &KeyPair) -> String {
-    Sha256::digest(key.subject_public_key_info()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let digest = digest(&SHA256, &key.subject_public_key_info());
+    digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A time as X.509 has it: whole seconds.

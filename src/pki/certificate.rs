@@ -46,7 +46,8 @@ impl FromStr for Name {
         };
         let bare = text.strip_prefix("*.").unwrap_or(text);
         // A last label of digits only would be read as an address by clients (WHATWG URL, "ends in a number").
-        let numeric = bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+        let numeric =
+            bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
         if text.len() <= 253 && bare.split('.').all(label) && !numeric {
             Ok(Self::Dns(text.to_ascii_lowercase()))
         } else {
@@ -115,7 +116,8 @@ impl Certificate {
         roots.add(authority.der.clone()).map_err(wrong)?;
         let leaf = ParsedCertificate::try_from(&self.der).map_err(wrong)?;
         let both_valid = self.not_before.max(authority.not_before).as_second();
-        let moment = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(both_valid).unwrap_or_default()));
+        let moment =
+            UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(both_valid).unwrap_or_default()));
         let algorithms = ring::default_provider().signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&leaf, &roots, &[], moment, algorithms).map_err(wrong)
     }

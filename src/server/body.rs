@@ -108,7 +108,8 @@ async fn gather<'b>(
         }
         if gathered.is_empty() {
             // Not touched before it is written, so announcing much costs us nothing.
-            gathered.reserve_exact(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(data.len()));
+            gathered
+                .reserve_exact(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(data.len()));
         }
         gathered.extend_from_slice(&data);
     }

@@ -77,7 +77,8 @@ impl Front {
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &self.policy, took);
         let mut response = Response::new(Full::from(answer.body));
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
@@ -130,5 +131,8 @@ fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// A header's value, short enough to repeat to its sender.
 fn told(headers: &HeaderMap, name: &HeaderName) -> String {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect()).unwrap_or_default()
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect())
+        .unwrap_or_default()
 }

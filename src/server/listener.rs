@@ -26,7 +26,9 @@ pub struct BindError {
 
 fn hint(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there already; stop it or choose another address".into(),
+        io::ErrorKind::AddrInUse => {
+            "another program listens there already; stop it or choose another address".into()
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
         io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege we do not have".into(),
         _ => error.to_string(),
@@ -64,7 +66,9 @@ pub async fn serve<D: Desk>(tcp: TcpListener, house: Arc<House<D>>) -> usize {
         }
     }
     // Who is in the queue of the kernel has connected, and would be reset by closing now.
-    while let Poll::Ready(Ok((stream, peer))) = std::future::poll_fn(|cx| Poll::Ready(tcp.poll_accept(cx))).await {
+    while let Poll::Ready(Ok((stream, peer))) =
+        std::future::poll_fn(|cx| Poll::Ready(tcp.poll_accept(cx))).await
+    {
         floor.seat(stream, peer).await;
     }
     drop(tcp);

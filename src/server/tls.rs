@@ -88,7 +88,9 @@ pub fn cause(error: &io::Error) -> &'static str {
             | AlertDescription::CertificateExpired,
         ) => "certificate_not_trusted",
         Error::AlertReceived(_) => "alert_from_client",
-        Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => "not_tls",
+        Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => "not_tls",
         Error::InvalidMessage(_) => "malformed",
         Error::PeerIncompatible(_) => "nothing_in_common",
         Error::PeerMisbehaved(_) => "misbehaved",

@@ -17,8 +17,7 @@ use crate::admission::Record;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds; a review of a small object takes 20 µs, one of 6 MiB some 10 ms.
-const BUCKETS: [f64; 11] =
-    [10e-6, 20e-6, 40e-6, 80e-6, 160e-6, 320e-6, 640e-6, 2.5e-3, 10e-3, 100e-3, 1.0];
+const BUCKETS: [f64; 11] = [10e-6, 20e-6, 40e-6, 80e-6, 160e-6, 320e-6, 640e-6, 2.5e-3, 10e-3, 100e-3, 1.0];
 
 /// Every metric of the program, handed to those who count.
 #[derive(Debug)]
@@ -177,7 +176,11 @@ mod tests {
         metrics.review(&record, Duration::from_micros(15));
         let page = metrics.encode();
         assert!(page.contains(r#"cni_steward_reviews_total{operation="other","#), "{page}");
-        assert!(page.contains(r#"cni_steward_review_duration_seconds_bucket{le="2e-5"} 1"#) || page.contains("0.00002"), "{page}");
+        assert!(
+            page.contains(r#"cni_steward_review_duration_seconds_bucket{le="2e-5"} 1"#)
+                || page.contains("0.00002"),
+            "{page}"
+        );
         assert!(page.contains(r#"cni_steward_policy_info{hash="abc",mode="Observe"} 1"#), "{page}");
         assert!(page.ends_with("# EOF\n"));
     }

@@ -40,7 +40,10 @@ impl Files {
             notes.push(format!("{} is valid only from {} on", self.cert.display(), leaf.not_before));
         }
         if leaf.names.is_empty() {
-            notes.push(format!("{} has no subjectAltName, and the API server reads no other name", self.cert.display()));
+            notes.push(format!(
+                "{} has no subjectAltName, and the API server reads no other name",
+                self.cert.display()
+            ));
         }
         Ok(Loaded { certified, expires: leaf.not_after, notes })
     }

@@ -62,5 +62,7 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 /// Renames are on disk once the directory is.
 fn sync(directory: &Path) -> Result<(), TrustError> {
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(TrustError::io("sync", directory))
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(TrustError::io("sync", directory))
 }

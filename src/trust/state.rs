@@ -39,9 +39,8 @@ impl State {
         let _lock = self.lock()?;
         staging::settle(&self.directory)?;
         let mut pair = self.bring_up_to_date(now, &mut notes)?;
-        let damaged = |part| {
-            move |why| TrustError::Damaged { path: self.path(part), fault: pki::Fault { part, why } }
-        };
+        let damaged =
+            |part| move |why| TrustError::Damaged { path: self.path(part), fault: pki::Fault { part, why } };
         let expires = Certificate::read(&pair.cert).map_err(damaged(Part::Cert))?.not_after;
         let key = std::mem::take(&mut pair.key);
         let certified = certified(pair.cert.as_bytes(), key.as_bytes())
@@ -74,8 +73,12 @@ impl State {
             Step::NewAuthority(why) => {
                 let ca = pki::authority::make(now)?;
                 let leaf = pki::leaf::make(now, &ca, &self.names)?;
-                let files =
-                    [("ca.key", &*ca.key), ("ca.crt", &ca.cert), ("tls.key", &leaf.key), ("tls.crt", &leaf.cert)];
+                let files = [
+                    ("ca.key", &*ca.key),
+                    ("ca.crt", &ca.cert),
+                    ("tls.key", &leaf.key),
+                    ("tls.crt", &leaf.cert),
+                ];
                 staging::exchange(&self.directory, &files)?;
                 notes.push(format!("made a new certificate authority, which has to be registered: {why}"));
                 Ok(leaf)
@@ -87,8 +90,13 @@ impl State {
     /// something else, too.
     fn enter(&self) -> Result<(), TrustError> {
         let directory = &self.directory;
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(TrustError::io("make", directory))?;
-        let mode = fs::metadata(directory).map_err(TrustError::io("look at", directory))?.permissions().mode();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(TrustError::io("make", directory))?;
+        let mode =
+            fs::metadata(directory).map_err(TrustError::io("look at", directory))?.permissions().mode();
         if mode & 0o022 != 0 { Err(TrustError::Exposed(directory.clone())) } else { Ok(()) }
     }
 
@@ -115,7 +123,8 @@ impl State {
             bytes => bytes.map_err(TrustError::io("read", &path))?,
         };
         if matches!(part, Part::AuthorityKey | Part::Key) && is_open(&path)? {
-            fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(TrustError::io("protect", &path))?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))
+                .map_err(TrustError::io("protect", &path))?;
             notes.push(format!("{} could be read by others; it is 0600 now", path.display()));
         }
         // Not UTF-8 is not PEM: the replacement characters make the plan say so, with the file's name.

@@ -2,6 +2,8 @@
 //!
 //! Whether the API server and Helm agree is shown in `tests/cluster`; here the corner cases are quick to state.
 
+#![allow(unreachable_pub, reason = "a test crate has no outside")]
+
 mod adopt;
 mod bad_input;
 mod block;

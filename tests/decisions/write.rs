@@ -149,12 +149,17 @@ pub fn see(body: &[u8], policy: &Policy) -> Seen {
     let response = review["response"].clone();
     let patch = response["patch"].as_str().map(|patch| {
         let bytes = base64::engine::general_purpose::STANDARD.decode(patch).unwrap();
-        serde_json::from_slice::<Value>(&bytes).unwrap()
+        serde_json::from_slice::<Value>(&bytes).unwrap_or_else(|error| {
+            // This test's own reader stops at 128 levels.
+            assert!(error.to_string().contains("recursion limit"), "{error}");
+            Value::Null
+        })
     });
     let mut object = serde_json::from_slice::<Value>(body)
         .map_or(Value::Null, |review| review["request"]["object"].clone());
-    if let Some(patch) = &patch {
-        assert_eq!(response["patchType"], "JSONPatch");
+    assert_eq!(response["patchType"].as_str(), patch.as_ref().map(|_| "JSONPatch"));
+    // What this test's own reader cannot hold (1e400, a byte order mark) has no object to patch here.
+    if let Some(patch) = patch.as_ref().filter(|_| !object.is_null()) {
         let patch: json_patch::Patch = serde_json::from_value(patch.clone()).unwrap();
         json_patch::patch(&mut object, &patch)
             .unwrap_or_else(|error| panic!("{patch:?} does not apply: {error}"));

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -31,6 +33,26 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A struct that is read from a JSON object only; serde would take an array for one too.
+#[derive(Debug, Default)]
+pub(in crate::admission) struct Mapping<T>(pub(in crate::admission) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Mapping<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MappingVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for MappingVisitor<T> {
+            type Value = Mapping<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Mapping<T>, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Mapping)
+            }
+        }
+        deserializer.deserialize_map(MappingVisitor(PhantomData))
     }
 }
 
@@ -67,16 +89,16 @@ pub(super) struct Parts<'a> {
     api_version: Option<Text<'a>>,
     in_request: bool,
     uid: Option<Text<'a>>,
-    resource: Option<Resource<'a>>,
+    resource: Option<Mapping<Resource<'a>>>,
     subresource: Option<Text<'a>>,
     name: Option<Text<'a>>,
     namespace: Option<Text<'a>>,
     operation: Option<Text<'a>>,
-    user: Option<UserInfo<'a>>,
+    user: Option<Mapping<UserInfo<'a>>>,
     object: Option<&'a RawValue>,
     old: Option<&'a RawValue>,
     dry_run: bool,
-    options: Option<Options<'a>>,
+    options: Option<Mapping<Options<'a>>>,
     pub(super) stopped: bool,
 }
 
@@ -88,7 +110,8 @@ impl<'a> Parts<'a> {
     fn outside(&self, names: &Names) -> bool {
         let typed = self.kind.as_ref().is_some_and(|kind| kind.0 == REVIEW)
             && self.api_version.as_ref().is_some_and(|version| version.0 == V1);
-        let (Some(uid), Some(resource), Some(operation)) = (&self.uid, &self.resource, &self.operation)
+        let (Some(uid), Some(Mapping(resource)), Some(operation)) =
+            (&self.uid, &self.resource, &self.operation)
         else {
             return false;
         };
@@ -132,8 +155,8 @@ impl<'a> Parts<'a> {
             )));
         };
         let uid = self.uid.map(|uid| uid.0).filter(|uid| !uid.is_empty()).ok_or(Unreadable::NoUid)?;
-        let resource = self.resource.ok_or(Unreadable::Missing("resource"))?;
-        let user = self.user.unwrap_or_default();
+        let Mapping(resource) = self.resource.ok_or(Unreadable::Missing("resource"))?;
+        let Mapping(user) = self.user.unwrap_or_default();
         let mut review = Review {
             uid,
             operation,
@@ -143,7 +166,7 @@ impl<'a> Parts<'a> {
             subresource: self.subresource.unwrap_or_default().0,
             username: user.username.0,
             groups: user.groups.unwrap_or_default().into_iter().map(|group| group.0).collect(),
-            manager: self.options.and_then(|options| options.field_manager).unwrap_or_default().0,
+            manager: self.options.and_then(|options| options.0.field_manager).unwrap_or_default().0,
             dry_run: self.dry_run,
             object: self.object.map(RawValue::get),
             old: self.old.map(RawValue::get),

@@ -31,7 +31,9 @@ pub(super) async fn refresh(source: &Source, slot: &CertSlot, metrics: &Metrics)
                     tracing::info!(expires = %loaded.expires, "serving a new certificate");
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "cannot renew the certificate, serving the last good one"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot renew the certificate, serving the last good one")
+            }
             Err(error) => tracing::error!(%error, "cannot renew the certificate, serving the last good one"),
         }
     }

@@ -1,0 +1,120 @@
+//! The house keeps its rooms: pure rooms import no I/O, no clock and no environment, and no file grows into two ideas.
+
+use std::path::{Path, PathBuf};
+
+const PURE: [&str; 4] = ["policy", "fields", "pki", "admission"];
+
+/// What a pure room may not name, and what it would be for.
+const FORBIDDEN: [(&str, &str); 14] = [
+    ("tokio", "tasks and I/O"),
+    ("hyper", "I/O"),
+    ("axum", "HTTP"),
+    ("kube::", "the API server"),
+    ("std::fs", "files"),
+    ("std::net", "sockets"),
+    ("std::env", "the environment"),
+    ("std::process", "processes"),
+    ("std::thread", "threads"),
+    ("std::io", "I/O"),
+    ("Timestamp::now", "the clock"),
+    ("SystemTime", "the clock"),
+    ("Instant::", "the clock"),
+    ("crate::telemetry", "logs, metrics and the clock"),
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn source() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    found.sort();
+    assert!(found.len() > 30, "the source was not found");
+    found
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&src).unwrap().display().to_string();
+            (name, std::fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// The program's own lines: no comments, and nothing from the unit tests at the end of a file on.
+fn program(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(number, line)| (number + 1, line))
+}
+
+fn breaches(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, line) in program(text) {
+        for (word, purpose) in FORBIDDEN {
+            if line.contains(word) {
+                found.push(format!("src/{name}:{number} uses {word} ({purpose}): {}", line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn pure_rooms_import_no_io_no_clock_and_no_environment() {
+    let found: Vec<String> = source()
+        .iter()
+        .filter(|(name, _)| {
+            let room = name.split(['/', '.']).next().unwrap();
+            PURE.contains(&room) && !name.ends_with("tests.rs")
+        })
+        .flat_map(|(name, text)| breaches(name, text))
+        .collect();
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn this_test_sees_a_breach() {
+    assert_eq!(breaches("policy/x.rs", "use std::fs;\n// std::fs\n#[cfg(test)]\nuse std::fs;\n").len(), 1);
+}
+
+#[test]
+fn only_one_place_reads_the_clock() {
+    let found: Vec<String> = source()
+        .iter()
+        .filter(|(name, _)| name != "telemetry/clock.rs")
+        .flat_map(|(name, text)| {
+            program(text)
+                .filter(|(_, line)| line.contains("Timestamp::now") || line.contains("SystemTime::now"))
+                .map(|(number, _)| format!("src/{name}:{number}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_holds_more_than_300_lines_of_program() {
+    let long: Vec<String> = source()
+        .iter()
+        .map(|(name, text)| (name, text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count()))
+        .filter(|(_, lines)| *lines > 300)
+        .map(|(name, lines)| format!("src/{name} has {lines} lines"))
+        .collect();
+    assert_eq!(long, Vec::<String>::new());
+}
+
+#[test]
+fn the_entry_point_stays_small() {
+    let (_, text) = source().into_iter().find(|(name, _)| name == "main.rs").unwrap();
+    assert!(text.lines().count() <= 40, "main.rs has {} lines", text.lines().count());
+}
