@@ -92,7 +92,7 @@ fn an_owner_without_a_release_is_written_as_null_and_assumed_for_argo_cd() {
 #[case::twice("mode: Adopt\nmode: Block\n", "policy.yaml:2:1: duplicate mapping key: mode")]
 #[case::two_documents(
     "mode: Adopt\n---\nmode: Block\n",
-    "policy.yaml:2:1: a second YAML document begins here"
+    "policy.yaml:3:1: a second YAML document begins here"
 )]
 #[case::other_version(
     "apiVersion: cni-steward.dev/v2\nmode: Adopt",
