@@ -1,5 +1,7 @@
 //! The trouble as it is: what EKS writes, and how both Helms refuse to take it over.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::Output;
@@ -7,6 +9,7 @@ use crate::support::control_plane::{ControlPlane, Helm, Version};
 use crate::support::fixtures;
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
+use crate::support::watchdog::Folder;
 
 const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl];
 const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl];
@@ -24,7 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "raw::the_eks_manifest_is_what_the_chart_renders_with_the_values_of_eks",
-        needs: &[ApiServer136, Etcd, Kubectl, Helm4],
+        needs: &[Helm4],
         run: manifest_is_rendered,
     },
     Case {
@@ -56,18 +59,27 @@ fn eks_entries(version: Version) {
         let expected = if kind == "CustomResourceDefinition" { Value::Null } else { "Helm".into() };
         assert_eq!(*label, expected, "managed-by of {kind} {name}");
     }
-    plane.assert_writes_nothing(|| plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned());
+    let (_, changes) = plane.writes_of(|| plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned());
+    // In 1.24 `preserveUnknownFields: false`, which is not stored, counts as a change, and the entry gets a new time.
+    let expected = match version {
+        Version::V1_24 => format!("\n  changed {CRD_KEY}"),
+        Version::V1_36 => String::new(),
+    };
+    assert_eq!(changes, expected, "writes of a repeated apply");
 
-    let before = plane.etcd_state();
-    plane.eks_apply(fixtures::EKS_APPLY_NEXT).ok();
-    let changes = crate::support::control_plane::difference(&before, &plane.etcd_state());
-    assert_eq!(changes.matches("changed").count(), 5, "a new version changes all but the CRD, got{changes}");
+    let (_, changes) = plane.writes_of(|| plane.eks_apply(fixtures::EKS_APPLY_NEXT).ok().to_owned());
+    let others = changes.lines().filter(|line| line.contains("changed") && !line.ends_with(CRD_KEY));
+    assert!(others.count() == 5, "expected a new version to change all objects but the CRD, got{changes}");
 }
 
+const CRD_KEY: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/eniconfigs.crd.k8s.amazonaws.com";
+
 fn manifest_is_rendered() {
-    let plane = ControlPlane::start(Version::V1_36);
-    let args = ["template", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "--include-crds", "-f", fixtures::EKS_VALUES];
-    let rendered = plane.helm(Helm::V4, &args);
+    let home = Folder::new();
+    let mut helm = Command::new(Helm4.path().unwrap());
+    helm.args(["template", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "--include-crds"]);
+    helm.args(["-f", fixtures::EKS_VALUES]).env("HOME", home.path());
+    let rendered = Output::of(helm, None);
     let committed = std::fs::read_to_string(fixtures::EKS_APPLY).unwrap();
     assert!(rendered.ok() == committed, "tests/fixtures/eks-apply.yaml is out of date; its README says how it is rendered");
 }

@@ -181,7 +181,7 @@ impl ControlPlane {
     /// One pass of Cluster API over a cluster with `vpcCni.disable`. Gives kind → `kept`, `deleted` or `absent`.
     pub(crate) fn capa(&self, tool: Tool) -> BTreeMap<String, String> {
         let kubeconfig = self.kubeconfig(User::Admin);
-        let output = Output::of(self.command(tool, User::Admin, &["-kubeconfig", text(&kubeconfig)]), None);
+        let output = Output::of(self.command(tool, User::Admin, &[text(&kubeconfig)]), None);
         let fates = output.ok().lines().filter_map(|line| {
             let (kind, rest) = line.split_once(' ')?;
             Some((kind.to_owned(), rest.rsplit(' ').next()?.to_owned()))
@@ -234,12 +234,17 @@ impl ControlPlane {
         pairs.filter(|(key, _)| !OF_ITS_OWN_ACCORD.iter().any(|prefix| key.starts_with(prefix))).collect()
     }
 
+    /// What `action` writes, as [`difference`] says it; empty if nothing.
+    pub(crate) fn writes_of<T>(&self, action: impl FnOnce() -> T) -> (T, String) {
+        let before = self.quiet();
+        let result = action();
+        (result, difference(&before, &self.quiet()))
+    }
+
     /// Expects that `action` leaves every stored object at the revision it had.
     #[track_caller]
     pub(crate) fn assert_writes_nothing<T>(&self, action: impl FnOnce() -> T) -> T {
-        let before = self.quiet();
-        let result = action();
-        let changes = difference(&before, &self.quiet());
+        let (result, changes) = self.writes_of(action);
         assert!(changes.is_empty(), "expected no write, but in etcd{changes}");
         result
     }
@@ -293,15 +298,18 @@ impl ControlPlane {
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         let reply = self.api.post(path, &binding).unwrap();
         assert!(reply.status == 201, "expected the binding to be created, got {}: {}", reply.status, reply.text());
-        // The authorizer sees it a moment later; the namespace too is made only after the server calls itself ready.
+        // The authorizer sees it a moment later. The namespaces and the API's own Service too are made only after the server
+        // has called itself ready; the Service is the last thing it writes of its own accord.
+        let last = ["/api/v1/namespaces/kube-system", "/api/v1/namespaces/default/services/kubernetes"];
         for user in bound {
             let client = self.client(user);
-            let what = format!("{} may read namespace kube-system", user.name());
-            until(&what, Duration::from_secs(20), || {
-                let reply = client.get("/api/v1/namespaces/kube-system").ok()?;
-                (reply.status == 200).then_some(())
-            })
-            .unwrap();
+            for path in last {
+                until(&format!("{} could read {path}", user.name()), Duration::from_secs(20), || {
+                    let reply = client.get(path).ok()?;
+                    (reply.status == 200).then_some(())
+                })
+                .unwrap();
+            }
         }
     }
 
@@ -323,12 +331,11 @@ impl ControlPlane {
 }
 
 /// Prefixes of keys that change although nobody writes.
-const OF_ITS_OWN_ACCORD: [&str; 6] = [
+const OF_ITS_OWN_ACCORD: [&str; 5] = [
     "/registry/leases/",
     "/registry/events/",
     "/registry/masterleases/",
     "/registry/ranges/",
-    "/registry/ipaddresses/",
     "/registry/configmaps/kube-system/kube-apiserver-legacy-service-account-token-tracking",
 ];
 
@@ -408,7 +415,10 @@ fn start_etcd(folder: &Folder) -> (Background, u16) {
 
 fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) -> (Background, u16, Client) {
     let log = folder.join("kube-apiserver.log");
-    let program = version.server().path().unwrap_or_else(|missing| panic!("{missing}"));
+    // By its usual name, which becomes a field manager.
+    let program = folder.join("kube-apiserver");
+    let built = version.server().path().unwrap_or_else(|missing| panic!("{missing}"));
+    std::os::unix::fs::symlink(built, &program).unwrap();
     let file = |name: &str| text(&folder.join(name)).to_owned();
     // The server's name in a lease of its own, renewed every few seconds.
     let mut gates = "APIServerIdentity=false".to_owned();
@@ -438,7 +448,7 @@ fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) ->
             "--enable-priority-and-fairness=false".to_owned(),
             format!("--feature-gates={gates}"),
         ];
-        let mut process = Background::start(program, &args, &log);
+        let mut process = Background::start(&program, &args, &log);
         let client = Client::tls(port, ca.as_bytes());
         await_ready(&mut process, &client, "/readyz").map(|()| (process, port, client))
     })

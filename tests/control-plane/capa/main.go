@@ -2,14 +2,13 @@
 // kubeconfig. The decision which objects go is CAPA's own code (package awsnode), linked in from the pinned module;
 // this program supplies the cluster and says what was there before and after.
 //
-//	capa -kubeconfig FILE
+//	capa KUBECONFIG
 //
-// One line for each of the four objects CAPA knows about: kind, name, then "kept", "deleted" or "absent".
+// One line for each of the four objects CAPA knows about: kind, name, then "kept", "deleted", "created" or "absent".
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 
@@ -64,9 +63,10 @@ func there(ctx context.Context, cluster client.Client, o object) (bool, error) {
 }
 
 func run() error {
-	kubeconfig := flag.String("kubeconfig", "", "kubeconfig of the cluster whose VPC CNI shall be removed")
-	flag.Parse()
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if len(os.Args) != 2 {
+		return fmt.Errorf("usage: %s KUBECONFIG", os.Args[0])
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Args[1])
 	if err != nil {
 		return err
 	}
