@@ -1,0 +1,27 @@
+//! What a real API server, Helm and Cluster API do with the VPC CNI that EKS installed, without us. It is what the
+//! program is for, and it proves the harness.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on shall stop, loudly"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod capa;
+mod harness;
+mod raw;
+
+use support::suite;
+
+fn main() {
+    if harness::is_victim() {
+        harness::victim();
+    }
+    let cases = [harness::CASES, raw::CASES, capa::CASES].concat();
+    suite::run("cluster", &cases);
+}

@@ -1,0 +1,135 @@
+//! One blocking HTTP/1.1 request, plain or over TLS: enough for readiness, etcd's gateway and an API call in a millisecond.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// A server on loopback.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+    token: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("expected JSON ({error}): {}", self.text()))
+    }
+}
+
+impl Client {
+    pub(crate) fn plain(port: u16) -> Self {
+        Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None }
+    }
+
+    /// Trusts the certificates in `ca` (PEM) and nothing else.
+    pub(crate) fn tls(port: u16, ca: &[u8]) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { tls: Some(Arc::new(config)), ..Self::plain(port) }
+    }
+
+    /// The same, with a bearer token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> io::Result<Reply> {
+        self.send("GET", path, "")
+    }
+
+    /// Sends JSON.
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> io::Result<Reply> {
+        self.send("POST", path, &body.to_string())
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> io::Result<Reply> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n{}\r\n{body}",
+            self.address,
+            body.len(),
+            authorization.unwrap_or_default(),
+        );
+        match &self.tls {
+            None => exchange(stream, &request),
+            Some(config) => {
+                let name = ServerName::from(self.address.ip());
+                let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+                exchange(StreamOwned::new(connection, stream), &request)
+            }
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Reply> {
+    stream.write_all(request.as_bytes())?;
+    stream.flush()?;
+    let mut reader = BufReader::new(stream);
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
+    let head = line(&mut reader)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
+    let (mut length, mut chunked) = (None, false);
+    loop {
+        let header = line(&mut reader)?.to_ascii_lowercase();
+        match header.split_once(':') {
+            None => break,
+            Some(("content-length", value)) => length = value.trim().parse().ok(),
+            Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
+            Some(_) => {}
+        }
+    }
+    let mut body = Vec::new();
+    if chunked {
+        loop {
+            let size = usize::from_str_radix(&line(&mut reader)?, 16).map_err(io::Error::other)?;
+            let start = body.len();
+            body.resize(start + size, 0);
+            reader.read_exact(&mut body[start..])?;
+            line(&mut reader)?;
+            if size == 0 {
+                break;
+            }
+        }
+    } else if let Some(length) = length {
+        body.resize(length, 0);
+        reader.read_exact(&mut body)?;
+    } else {
+        reader.read_to_end(&mut body)?;
+    }
+    Ok(Reply { status, body })
+}
+
+fn line(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut text = String::new();
+    reader.read_line(&mut text)?;
+    Ok(text.trim_end().to_owned())
+}

@@ -1,0 +1,165 @@
+//! Our real binary as a person would run it: `serve --standalone`, registered with an API server.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::control_plane::{ControlPlane, User};
+use super::http::Client;
+use super::watchdog::{Background, Folder};
+use super::{Output, free_port, tail, until};
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_cni-steward");
+
+/// Runs one of our commands to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    run_stdin(args, None)
+}
+
+/// With something on stdin.
+pub(crate) fn run_stdin(args: &[&str], stdin: Option<&str>) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(args);
+    Output::of(command, stdin)
+}
+
+/// A webhook server. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Steward {
+    process: Background,
+    folder: Folder,
+    port: u16,
+    telemetry: Client,
+}
+
+impl Steward {
+    /// Serves `policy` (YAML) and returns when it is ready.
+    pub(crate) fn start(policy: &str) -> Self {
+        Self::start_with(policy, &[])
+    }
+
+    /// With more arguments for `serve`.
+    pub(crate) fn start_with(policy: &str, more: &[&str]) -> Self {
+        let folder = Folder::new();
+        std::fs::write(folder.join("policy.yaml"), policy).unwrap();
+        let log = folder.join("steward.log");
+        for _ in 0..5 {
+            match Self::attempt(&folder, &log, more) {
+                Ok((process, port, telemetry)) => return Self { process, folder, port, telemetry },
+                Err(_) if tail(&log, 100).to_lowercase().contains("in use") => {}
+                Err(error) => panic!("cni-steward serve: {error}\n{}", tail(&log, 20)),
+            }
+        }
+        panic!("cni-steward serve: found no free port in five attempts")
+    }
+
+    fn attempt(folder: &Folder, log: &Path, more: &[&str]) -> Result<(Background, u16, Client), String> {
+        let (port, telemetry) = (free_port(), free_port());
+        let state = folder.join("state");
+        let mut args = vec![
+            "serve".to_owned(),
+            "--standalone".to_owned(),
+            format!("--state={}", state.display()),
+            format!("--listen=127.0.0.1:{port}"),
+            format!("--telemetry=127.0.0.1:{telemetry}"),
+            format!("--policy={}", folder.join("policy.yaml").display()),
+        ];
+        args.extend(more.iter().map(|&arg| arg.to_owned()));
+        let mut process = Background::start(Path::new(BINARY), &args, log);
+        until("/readyz answered 200", Duration::from_secs(15), || {
+            if let Some(status) = process.ended() {
+                return Some(Err(format!("ended with {status}")));
+            }
+            let ca = std::fs::read(state.join("ca.crt")).ok()?;
+            let reply = Client::tls(port, &ca).get("/readyz").ok()?;
+            (reply.status == 200).then_some(Ok(()))
+        })??;
+        Ok((process, port, Client::plain(telemetry)))
+    }
+
+    /// The port of the webhook on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn process(&self) -> &Background {
+        &self.process
+    }
+
+    /// To wait for the end after a signal.
+    pub(crate) fn process_mut(&mut self) -> &mut Background {
+        &mut self.process
+    }
+
+    /// The certificate of the authority it made for itself.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.folder.join("state/ca.crt")
+    }
+
+    /// The policy file it watches.
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.folder.join("policy.yaml")
+    }
+
+    /// HTTPS to the webhook.
+    pub(crate) fn client(&self) -> Client {
+        Client::tls(self.port, &std::fs::read(self.ca()).unwrap())
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log_lines(&self) -> Vec<String> {
+        let log = std::fs::read(self.process.log()).unwrap();
+        String::from_utf8_lossy(&log).lines().map(str::to_owned).collect()
+    }
+
+    /// The metrics page.
+    pub(crate) fn metrics(&self) -> String {
+        self.telemetry.get("/metrics").unwrap().text()
+    }
+
+    /// The webhook configuration that `export` gives for this server.
+    pub(crate) fn webhook_manifest(&self, plane: &ControlPlane) -> String {
+        let url = format!("https://127.0.0.1:{}/mutate", self.port);
+        let ca = self.ca();
+        let ca = ca.to_str().unwrap();
+        run(&["export", "webhook", "--url", &url, "--ca", ca, "--kube-version", plane.version().minor()])
+            .ok()
+            .to_owned()
+    }
+
+    /// Registers the webhook and returns when the API server really calls it.
+    pub(crate) fn register(&self, plane: &ControlPlane) {
+        let args = ["apply", "--server-side", "-o", "json", "-f", "-"];
+        let applied = plane.kubectl_stdin(User::Admin, &args, &self.webhook_manifest(plane));
+        let configuration: Value = serde_json::from_str(applied.ok()).unwrap();
+        let names: Vec<&str> =
+            configuration["webhooks"].as_array().into_iter().flatten().filter_map(|hook| hook["name"].as_str()).collect();
+        assert!(!names.is_empty(), "expected the exported configuration to hold webhooks\n{applied}");
+
+        // A write that every policy lets through and that leaves no trace, until the API server counts an answer of ours.
+        let probe = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system", "labels": {"k8s-app": "aws-node"}},
+        });
+        let client = plane.client(User::Admin);
+        until("the API server called the webhook", Duration::from_secs(20), || {
+            client.post("/api/v1/namespaces/kube-system/configmaps?dryRun=All", &probe).ok()?;
+            let metrics = client.get("/metrics").ok()?.text();
+            names.iter().any(|name| was_called(&metrics, name)).then_some(())
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", tail(self.process.log(), 20)));
+    }
+}
+
+/// Does the API server's metrics page count an answer of this webhook? A call that failed has another code.
+fn was_called(metrics: &str, webhook: &str) -> bool {
+    let name = format!("name=\"{webhook}\"");
+    metrics
+        .lines()
+        .filter(|line| line.starts_with("apiserver_admission_webhook_request_total{") && line.contains(&name))
+        .any(|line| ["code=\"200\"", "code=\"403\""].iter().any(|code| line.contains(code)))
+}

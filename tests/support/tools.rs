@@ -1,0 +1,69 @@
+//! The programs of a real API server. `tests/control-plane/get.sh` knows where they are; it is asked once per test process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A program by the name `get.sh` gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tool {
+    ApiServer136,
+    ApiServer124,
+    Kubectl,
+    Etcd,
+    Helm3,
+    Helm4,
+    Capa25,
+    CapaLatest,
+}
+
+impl Tool {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ApiServer136 => "kube-apiserver-1.36",
+            Self::ApiServer124 => "kube-apiserver-1.24",
+            Self::Kubectl => "kubectl",
+            Self::Etcd => "etcd",
+            Self::Helm3 => "helm-3",
+            Self::Helm4 => "helm-4",
+            Self::Capa25 => "capa-2.5",
+            Self::CapaLatest => "capa-latest",
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(self) -> Result<&'static Path, Missing> {
+        found().get(self.name()).map(PathBuf::as_path).ok_or_else(|| Missing(vec![self.name()]))
+    }
+}
+
+/// Programs that are not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing(pub(crate) Vec<&'static str>);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "missing: {}; get it with `make control-plane`", self.0.join(", "))
+    }
+}
+
+/// Which of these programs are not here.
+pub(crate) fn missing(tools: impl IntoIterator<Item = Tool>) -> Option<Missing> {
+    let mut names: Vec<_> =
+        tools.into_iter().map(Tool::name).filter(|&name| !found().contains_key(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!names.is_empty()).then_some(Missing(names))
+}
+
+fn found() -> &'static BTreeMap<String, PathBuf> {
+    static FOUND: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane/get.sh");
+        // Exit code 1 only says that something is missing; stdout lists what is not.
+        let output = Command::new("bash").args([script, "--check"]).output().expect("bash, to look for programs");
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        lines.lines().filter_map(|line| line.split_once('=')).map(|(name, path)| (name.to_owned(), path.into())).collect()
+    })
+}
