@@ -11,9 +11,17 @@ const OLD: &[Tool] = &[ApiServer136, Etcd, Kubectl, Capa25];
 const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl, CapaLatest];
 
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "capa::release_2_5_spares_what_says_it_is_managed_by_helm", needs: OLD, run: old_spares_helm },
+    Case {
+        name: "capa::release_2_5_spares_what_says_it_is_managed_by_helm",
+        needs: OLD,
+        run: old_spares_helm,
+    },
     Case { name: "capa::the_latest_deletes_the_four_objects_of_eks", needs: NEW, run: latest_deletes },
-    Case { name: "capa::the_latest_spares_each_object_by_its_own_label", needs: NEW, run: latest_spares_labelled },
+    Case {
+        name: "capa::the_latest_spares_each_object_by_its_own_label",
+        needs: NEW,
+        run: latest_spares_labelled,
+    },
 ];
 
 fn with_eks() -> ControlPlane {

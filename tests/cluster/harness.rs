@@ -14,11 +14,23 @@ const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl];
 const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl];
 
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "harness::an_api_server_1_36_starts_and_knows_its_users", needs: NEW, run: || starts(Version::V1_36) },
-    Case { name: "harness::an_api_server_1_24_starts_and_knows_its_users", needs: OLD, run: || starts(Version::V1_24) },
+    Case {
+        name: "harness::an_api_server_1_36_starts_and_knows_its_users",
+        needs: NEW,
+        run: || starts(Version::V1_36),
+    },
+    Case {
+        name: "harness::an_api_server_1_24_starts_and_knows_its_users",
+        needs: OLD,
+        run: || starts(Version::V1_24),
+    },
     Case { name: "harness::a_write_of_any_kind_is_seen_by_name", needs: NEW, run: a_write_is_seen },
     Case { name: "harness::nothing_runs_on_after_a_failed_assertion", needs: NEW, run: after_a_panic },
-    Case { name: "harness::nothing_runs_on_after_the_test_process_is_killed", needs: NEW, run: || after("KILL") },
+    Case {
+        name: "harness::nothing_runs_on_after_the_test_process_is_killed",
+        needs: NEW,
+        run: || after("KILL"),
+    },
     Case { name: "harness::nothing_runs_on_after_ctrl_c", needs: NEW, run: || after("INT") },
 ];
 
@@ -27,7 +39,11 @@ fn starts(version: Version) {
     let reported = plane.kubectl(User::Admin, &["version", "-o", "json"]);
     let server: serde_json::Value = serde_json::from_str(reported.ok()).unwrap();
     let server = server["serverVersion"]["gitVersion"].as_str().unwrap().to_owned();
-    assert!(server.starts_with(&format!("v{}.", version.minor())), "expected a {} server, got {server}", version.minor());
+    assert!(
+        server.starts_with(&format!("v{}.", version.minor())),
+        "expected a {} server, got {server}",
+        version.minor()
+    );
     for user in [User::Admin, User::AddonManager, User::Joe] {
         plane.kubectl(user, &["auth", "can-i", "delete", "daemonsets", "-n", "kube-system"]).ok();
         // Only this one name is in a group that no rule can hold back.

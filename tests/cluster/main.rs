@@ -14,7 +14,11 @@ mod support;
 
 mod capa;
 mod harness;
+mod helm;
+mod modes;
 mod raw;
+mod scene;
+mod writers;
 
 use support::suite;
 
@@ -22,6 +26,6 @@ fn main() {
     if harness::is_victim() {
         harness::victim();
     }
-    let cases = [harness::CASES, raw::CASES, capa::CASES].concat();
+    let cases = [harness::CASES, raw::CASES, capa::CASES, helm::CASES, writers::CASES, modes::CASES].concat();
     suite::run("cluster", &cases);
 }

@@ -54,7 +54,10 @@ fn eks_entries(version: Version) {
             "expected one root Apply entry of eks on {kind} {name}, got {entries:#?}"
         );
         let annotations = object["metadata"]["annotations"].to_string();
-        assert!(!annotations.contains("meta.helm.sh"), "expected no release on {kind} {name}, got {annotations}");
+        assert!(
+            !annotations.contains("meta.helm.sh"),
+            "expected no release on {kind} {name}, got {annotations}"
+        );
         let label = &object["metadata"]["labels"]["app.kubernetes.io/managed-by"];
         let expected = if kind == "CustomResourceDefinition" { Value::Null } else { "Helm".into() };
         assert_eq!(*label, expected, "managed-by of {kind} {name}");
@@ -72,7 +75,8 @@ fn eks_entries(version: Version) {
     assert!(others.count() == 5, "expected a new version to change all objects but the CRD, got{changes}");
 }
 
-const CRD_KEY: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/eniconfigs.crd.k8s.amazonaws.com";
+const CRD_KEY: &str =
+    "/registry/apiextensions.k8s.io/customresourcedefinitions/eniconfigs.crd.k8s.amazonaws.com";
 
 fn manifest_is_rendered() {
     let home = Folder::new();
@@ -81,7 +85,10 @@ fn manifest_is_rendered() {
     helm.args(["-f", fixtures::EKS_VALUES]).env("HOME", home.path());
     let rendered = Output::of(helm, None);
     let committed = std::fs::read_to_string(fixtures::EKS_APPLY).unwrap();
-    assert!(rendered.ok() == committed, "tests/fixtures/eks-apply.yaml is out of date; its README says how it is rendered");
+    assert!(
+        rendered.ok() == committed,
+        "tests/fixtures/eks-apply.yaml is out of date; its README says how it is rendered"
+    );
 }
 
 fn install(plane: &ControlPlane, helm: Helm) -> Output {
@@ -93,7 +100,10 @@ fn helm_3_refuses() {
     let plane = ControlPlane::start(Version::V1_36);
     plane.eks_apply(fixtures::EKS_APPLY).ok();
     let output = install(&plane, Helm::V3);
-    assert!(output.refused().contains("invalid ownership metadata"), "expected Helm's ownership check\n{output}");
+    assert!(
+        output.refused().contains("invalid ownership metadata"),
+        "expected Helm's ownership check\n{output}"
+    );
 }
 
 fn helm_4_refuses() {

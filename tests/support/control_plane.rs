@@ -158,6 +158,13 @@ impl ControlPlane {
         Output::of(self.command(Tool::Kubectl, user, args), None)
     }
 
+    /// With more environment, such as the editor of `kubectl edit`.
+    pub(crate) fn kubectl_env(&self, user: User, args: &[&str], variables: &[(&str, &Path)]) -> Output {
+        let mut command = self.command(Tool::Kubectl, user, args);
+        command.envs(variables.iter().copied());
+        Output::of(command, None)
+    }
+
     /// With a manifest on stdin, for `-f -`.
     pub(crate) fn kubectl_stdin(&self, user: User, args: &[&str], stdin: &str) -> Output {
         Output::of(self.command(Tool::Kubectl, user, args), Some(stdin))
@@ -170,9 +177,11 @@ impl ControlPlane {
             Helm::V4 => Tool::Helm4,
         };
         let mut command = self.command(tool, User::Admin, args);
-        for (variable, folder) in
-            [("HELM_CACHE_HOME", "helm-cache"), ("HELM_CONFIG_HOME", "helm-config"), ("HELM_DATA_HOME", "helm-data")]
-        {
+        for (variable, folder) in [
+            ("HELM_CACHE_HOME", "helm-cache"),
+            ("HELM_CONFIG_HOME", "helm-config"),
+            ("HELM_DATA_HOME", "helm-data"),
+        ] {
             command.env(variable, self.folder.join(folder));
         }
         Output::of(command, None)
@@ -209,8 +218,17 @@ impl ControlPlane {
 
     /// Like [`Self::get`], for what may not exist.
     pub(crate) fn find(&self, kind: &str, name: &str) -> Option<Value> {
-        let args =
-            ["get", kind, name, "-n", "kube-system", "--show-managed-fields", "--ignore-not-found", "-o", "json"];
+        let args = [
+            "get",
+            kind,
+            name,
+            "-n",
+            "kube-system",
+            "--show-managed-fields",
+            "--ignore-not-found",
+            "-o",
+            "json",
+        ];
         let output = self.kubectl(User::Admin, &args);
         let json = output.ok();
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())
@@ -224,7 +242,12 @@ impl ControlPlane {
             "keys_only": true,
         });
         let reply = self.gateway.post("/v3/kv/range", &range).unwrap();
-        assert!(reply.status == 200, "expected etcd to list its keys, got {}: {}", reply.status, reply.text());
+        assert!(
+            reply.status == 200,
+            "expected etcd to list its keys, got {}: {}",
+            reply.status,
+            reply.text()
+        );
         let answer = reply.json();
         let pairs = answer["kvs"].as_array().into_iter().flatten().map(|pair| {
             let key = BASE64.decode(pair["key"].as_str().unwrap()).unwrap();
@@ -265,7 +288,10 @@ impl ControlPlane {
         let mut command = Command::new(tool.path().unwrap_or_else(|missing| panic!("{missing}")));
         command.args(args);
         command.env("KUBECONFIG", self.kubeconfig(user)).env("HOME", self.folder.path());
-        command.env_remove("HELM_NAMESPACE").env_remove("HELM_KUBECONTEXT").env_remove("KUBECTL_EXTERNAL_DIFF");
+        command
+            .env_remove("HELM_NAMESPACE")
+            .env_remove("HELM_KUBECONTEXT")
+            .env_remove("KUBECTL_EXTERNAL_DIFF");
         command
     }
 
@@ -297,7 +323,12 @@ impl ControlPlane {
         });
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         let reply = self.api.post(path, &binding).unwrap();
-        assert!(reply.status == 201, "expected the binding to be created, got {}: {}", reply.status, reply.text());
+        assert!(
+            reply.status == 201,
+            "expected the binding to be created, got {}: {}",
+            reply.status,
+            reply.text()
+        );
         // The authorizer sees it a moment later. The namespaces and the API's own Service too are made only after the server
         // has called itself ready; the Service is the last thing it writes of its own accord.
         let last = ["/api/v1/namespaces/kube-system", "/api/v1/namespaces/default/services/kubernetes"];
@@ -317,7 +348,10 @@ impl ControlPlane {
         let name = fixtures::OBJECTS[0].1;
         let paths = [
             (format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"), "Established"),
-            ("/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.crd.k8s.amazonaws.com".to_owned(), "Available"),
+            (
+                "/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.crd.k8s.amazonaws.com".to_owned(),
+                "Available",
+            ),
         ];
         for (path, condition) in paths {
             until(&format!("{path} was {condition}"), Duration::from_secs(20), || {

@@ -9,7 +9,8 @@ pub(crate) const EKS_VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/
 /// What EKS applies.
 pub(crate) const EKS_APPLY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/eks-apply.yaml");
 /// What a later EKS release applies.
-pub(crate) const EKS_APPLY_NEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/eks-apply-next.yaml");
+pub(crate) const EKS_APPLY_NEXT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/eks-apply-next.yaml");
 
 /// The six objects, as kind and name.
 pub(crate) const OBJECTS: [(&str, &str); 6] = [

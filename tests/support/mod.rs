@@ -82,7 +82,11 @@ impl std::fmt::Display for Output {
 }
 
 /// Asks `probe` again and again until it answers; after `limit` the error says `what` did not happen.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T, String> {
+pub(crate) fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Result<T, String> {
     let start = Instant::now();
     loop {
         if let Some(answer) = probe() {

@@ -135,8 +135,12 @@ impl Steward {
         let args = ["apply", "--server-side", "-o", "json", "-f", "-"];
         let applied = plane.kubectl_stdin(User::Admin, &args, &self.webhook_manifest(plane));
         let configuration: Value = serde_json::from_str(applied.ok()).unwrap();
-        let names: Vec<&str> =
-            configuration["webhooks"].as_array().into_iter().flatten().filter_map(|hook| hook["name"].as_str()).collect();
+        let names: Vec<&str> = configuration["webhooks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|hook| hook["name"].as_str())
+            .collect();
         assert!(!names.is_empty(), "expected the exported configuration to hold webhooks\n{applied}");
 
         // A write that every policy lets through and that leaves no trace, until the API server counts an answer of ours.

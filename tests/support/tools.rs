@@ -62,8 +62,13 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
     FOUND.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane/get.sh");
         // Exit code 1 only says that something is missing; stdout lists what is not.
-        let output = Command::new("bash").args([script, "--check"]).output().expect("bash, to look for programs");
+        let output =
+            Command::new("bash").args([script, "--check"]).output().expect("bash, to look for programs");
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        lines.lines().filter_map(|line| line.split_once('=')).map(|(name, path)| (name.to_owned(), path.into())).collect()
+        lines
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, path)| (name.to_owned(), path.into()))
+            .collect()
     })
 }
