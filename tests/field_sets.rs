@@ -377,6 +377,15 @@ proptest! {
     }
 
     #[test]
+    fn a_key_is_the_same_however_it_is_spaced(fields in prop::collection::btree_map(word(), value(), 1..4)) {
+        let text = |json: &str| format!("{{{}:{{}}}}", serde_json::to_string(&format!("k:{json}")).unwrap());
+        let short = text(&serde_json::to_string(&fields).unwrap());
+        let long = text(&serde_json::to_string_pretty(&fields).unwrap());
+        prop_assert_eq!(set(&short), set(&long));
+        prop_assert_eq!(set(&short).encode(), set(&long).encode());
+    }
+
+    #[test]
     fn a_union_is_a_union(a in fields(), b in fields(), c in fields()) {
         let (a, b, c) = (set(&a), set(&b), set(&c));
         let ab = a.clone().union(b.clone());
