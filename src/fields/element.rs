@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 
 use super::encode;
 use super::json::{Cursor, Malformed};
+use super::plain;
 use super::text::unescape;
 use super::value::{self, Field, Value, show_text};
 
@@ -33,6 +34,9 @@ impl<'a> Element<'a> {
     pub(super) fn parse(raw: &'a str) -> Result<Self, Malformed> {
         if let Some(name) = raw.strip_prefix("f:") {
             return Ok(Self::Field(unescape(name)));
+        }
+        if let Some(fields) = raw.strip_prefix("k:").and_then(plain::read) {
+            return Ok(Self::Key(fields));
         }
         match unescape(raw) {
             Cow::Borrowed(text) => Self::from_text(text),
@@ -113,6 +117,7 @@ impl<'a> Element<'a> {
                 scratch.push_str("v:");
                 value.write(scratch);
             }
+            Self::Key(fields) if plain::write(fields, out) => return,
             Self::Key(fields) => {
                 scratch.push_str("k:{");
                 for (index, (name, value)) in fields.iter().enumerate() {

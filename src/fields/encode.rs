@@ -9,7 +9,12 @@ use std::fmt::{Arguments, Write as _};
 
 /// Appends `text` escaped as little as JSON allows, without quotes.
 pub(super) fn escape(out: &mut String, text: &str) {
-    write(out, text, |c| c < ' ' || c == '"' || c == '\\');
+    let special = |b: u8| b < b' ' || b == b'"' || b == b'\\';
+    if text.bytes().any(special) {
+        write(out, text, |c| c < ' ' || c == '"' || c == '\\');
+    } else {
+        out.push_str(text);
+    }
 }
 
 /// Appends `text` escaped as Go escapes string values, without quotes.

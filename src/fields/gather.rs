@@ -138,7 +138,7 @@ fn absorb<'s, 'a: 's>(
 
 /// An entry's name in a sentence for a warning header: short, one line, printable.
 fn name(known: &Known<'_>) -> String {
-    format!("{} {}", short(&known.manager, 40), known.operation.as_str())
+    format!("{} {}", short(&known.manager, 36), known.operation.as_str())
 }
 
 fn short(text: &str, most: usize) -> String {
