@@ -11,9 +11,21 @@ const OLD: &[Tool] = &[ApiServer136, Etcd, Kubectl, Capa25];
 const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl, CapaLatest];
 
 pub(crate) const CASES: &[Case] = &[
-    Case { name: "capa::release_2_5_spares_what_says_it_is_managed_by_helm", needs: OLD, run: old_spares_helm },
-    Case { name: "capa::the_latest_deletes_the_four_objects_of_eks", needs: NEW, run: latest_deletes },
-    Case { name: "capa::the_latest_spares_each_object_by_its_own_label", needs: NEW, run: latest_spares_labelled },
+    Case {
+        name: "capa::release_2_5_spares_what_says_it_is_managed_by_helm",
+        needs: OLD,
+        run: old_spares_helm,
+    },
+    Case {
+        name: "capa::the_latest_deletes_the_four_objects_of_eks",
+        needs: NEW,
+        run: latest_deletes,
+    },
+    Case {
+        name: "capa::the_latest_spares_each_object_by_its_own_label",
+        needs: NEW,
+        run: latest_spares_labelled,
+    },
 ];
 
 fn with_eks() -> ControlPlane {
@@ -25,17 +37,45 @@ fn with_eks() -> ControlPlane {
 #[track_caller]
 fn expect_deleted(plane: &ControlPlane, tool: Tool, expected: &[&str]) {
     let fates = plane.capa(tool);
-    assert_eq!(fates.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(CORE_FOUR));
+    assert_eq!(
+        fates.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        BTreeSet::from(CORE_FOUR)
+    );
     for (kind, fate) in &fates {
-        let expected = if expected.contains(&kind.as_str()) { "deleted" } else { "kept" };
-        assert_eq!(fate, expected, "{kind} aws-node after {}, all: {fates:?}", tool.name());
+        let expected = if expected.contains(&kind.as_str()) {
+            "deleted"
+        } else {
+            "kept"
+        };
+        assert_eq!(
+            fate,
+            expected,
+            "{kind} aws-node after {}, all: {fates:?}",
+            tool.name()
+        );
     }
     plane.get("ConfigMap", "amazon-vpc-cni");
-    plane.get("CustomResourceDefinition", "eniconfigs.crd.k8s.amazonaws.com");
+    plane.get(
+        "CustomResourceDefinition",
+        "eniconfigs.crd.k8s.amazonaws.com",
+    );
 }
 
 fn label(plane: &ControlPlane, kind: &str, label: &str) {
-    plane.kubectl(User::Joe, &["label", "--overwrite", "-n", "kube-system", kind, "aws-node", label]).ok();
+    plane
+        .kubectl(
+            User::Joe,
+            &[
+                "label",
+                "--overwrite",
+                "-n",
+                "kube-system",
+                kind,
+                "aws-node",
+                label,
+            ],
+        )
+        .ok();
 }
 
 fn old_spares_helm() {
@@ -52,7 +92,10 @@ fn latest_deletes() {
 
 fn latest_spares_labelled() {
     let plane = with_eks();
-    for kind in CORE_FOUR.into_iter().filter(|&kind| kind != "ServiceAccount") {
+    for kind in CORE_FOUR
+        .into_iter()
+        .filter(|&kind| kind != "ServiceAccount")
+    {
         label(&plane, kind, "aws.cluster.x-k8s.io/prevent-deletion=true");
     }
     expect_deleted(&plane, CapaLatest, &["ServiceAccount"]);

@@ -47,16 +47,31 @@ fn eks_entries(version: Version) {
     plane.eks_apply(fixtures::EKS_APPLY).ok();
     for (kind, name) in fixtures::OBJECTS {
         let object = plane.get(kind, name);
-        let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-        let of_eks: Vec<&Value> = entries.iter().filter(|entry| entry["manager"] == "eks").collect();
+        let entries = object["metadata"]["managedFields"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let of_eks: Vec<&Value> = entries
+            .iter()
+            .filter(|entry| entry["manager"] == "eks")
+            .collect();
         assert!(
-            of_eks.len() == 1 && of_eks[0]["operation"] == "Apply" && of_eks[0]["subresource"].is_null(),
+            of_eks.len() == 1
+                && of_eks[0]["operation"] == "Apply"
+                && of_eks[0]["subresource"].is_null(),
             "expected one root Apply entry of eks on {kind} {name}, got {entries:#?}"
         );
         let annotations = object["metadata"]["annotations"].to_string();
-        assert!(!annotations.contains("meta.helm.sh"), "expected no release on {kind} {name}, got {annotations}");
+        assert!(
+            !annotations.contains("meta.helm.sh"),
+            "expected no release on {kind} {name}, got {annotations}"
+        );
         let label = &object["metadata"]["labels"]["app.kubernetes.io/managed-by"];
-        let expected = if kind == "CustomResourceDefinition" { Value::Null } else { "Helm".into() };
+        let expected = if kind == "CustomResourceDefinition" {
+            Value::Null
+        } else {
+            "Helm".into()
+        };
         assert_eq!(*label, expected, "managed-by of {kind} {name}");
     }
     let (_, changes) = plane.writes_of(|| plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned());
@@ -67,25 +82,51 @@ fn eks_entries(version: Version) {
     };
     assert_eq!(changes, expected, "writes of a repeated apply");
 
-    let (_, changes) = plane.writes_of(|| plane.eks_apply(fixtures::EKS_APPLY_NEXT).ok().to_owned());
-    let others = changes.lines().filter(|line| line.contains("changed") && !line.ends_with(CRD_KEY));
-    assert!(others.count() == 5, "expected a new version to change all objects but the CRD, got{changes}");
+    let (_, changes) =
+        plane.writes_of(|| plane.eks_apply(fixtures::EKS_APPLY_NEXT).ok().to_owned());
+    let others = changes
+        .lines()
+        .filter(|line| line.contains("changed") && !line.ends_with(CRD_KEY));
+    assert!(
+        others.count() == 5,
+        "expected a new version to change all objects but the CRD, got{changes}"
+    );
 }
 
-const CRD_KEY: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/eniconfigs.crd.k8s.amazonaws.com";
+const CRD_KEY: &str =
+    "/registry/apiextensions.k8s.io/customresourcedefinitions/eniconfigs.crd.k8s.amazonaws.com";
 
 fn manifest_is_rendered() {
     let home = Folder::new();
     let mut helm = Command::new(Helm4.path().unwrap());
-    helm.args(["template", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "--include-crds"]);
-    helm.args(["-f", fixtures::EKS_VALUES]).env("HOME", home.path());
+    helm.args([
+        "template",
+        "aws-vpc-cni",
+        fixtures::CHART,
+        "-n",
+        "kube-system",
+        "--include-crds",
+    ]);
+    helm.args(["-f", fixtures::EKS_VALUES])
+        .env("HOME", home.path());
     let rendered = Output::of(helm, None);
     let committed = std::fs::read_to_string(fixtures::EKS_APPLY).unwrap();
-    assert!(rendered.ok() == committed, "tests/fixtures/eks-apply.yaml is out of date; its README says how it is rendered");
+    assert!(
+        rendered.ok() == committed,
+        "tests/fixtures/eks-apply.yaml is out of date; its README says how it is rendered"
+    );
 }
 
 fn install(plane: &ControlPlane, helm: Helm) -> Output {
-    let args = ["install", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "-f", fixtures::VALUES];
+    let args = [
+        "install",
+        "aws-vpc-cni",
+        fixtures::CHART,
+        "-n",
+        "kube-system",
+        "-f",
+        fixtures::VALUES,
+    ];
     plane.helm(helm, &args)
 }
 
@@ -93,7 +134,10 @@ fn helm_3_refuses() {
     let plane = ControlPlane::start(Version::V1_36);
     plane.eks_apply(fixtures::EKS_APPLY).ok();
     let output = install(&plane, Helm::V3);
-    assert!(output.refused().contains("invalid ownership metadata"), "expected Helm's ownership check\n{output}");
+    assert!(
+        output.refused().contains("invalid ownership metadata"),
+        "expected Helm's ownership check\n{output}"
+    );
 }
 
 fn helm_4_refuses() {
@@ -101,5 +145,8 @@ fn helm_4_refuses() {
     plane.eks_apply(fixtures::EKS_APPLY).ok();
     let output = install(&plane, Helm::V4);
     let expected = "conflict with \"eks\": .spec.preserveUnknownFields";
-    assert!(output.refused().contains(expected), "expected {expected}\n{output}");
+    assert!(
+        output.refused().contains(expected),
+        "expected {expected}\n{output}"
+    );
 }

@@ -170,9 +170,11 @@ impl ControlPlane {
             Helm::V4 => Tool::Helm4,
         };
         let mut command = self.command(tool, User::Admin, args);
-        for (variable, folder) in
-            [("HELM_CACHE_HOME", "helm-cache"), ("HELM_CONFIG_HOME", "helm-config"), ("HELM_DATA_HOME", "helm-data")]
-        {
+        for (variable, folder) in [
+            ("HELM_CACHE_HOME", "helm-cache"),
+            ("HELM_CONFIG_HOME", "helm-config"),
+            ("HELM_DATA_HOME", "helm-data"),
+        ] {
             command.env(variable, self.folder.join(folder));
         }
         Output::of(command, None)
@@ -193,7 +195,15 @@ impl ControlPlane {
     ///
     /// Returns when the API server has done its own writes that follow from a new CRD.
     pub(crate) fn eks_apply(&self, manifest: &str) -> Output {
-        let args = ["apply", "--server-side", "--force-conflicts", "--field-manager", "eks", "-f", manifest];
+        let args = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager",
+            "eks",
+            "-f",
+            manifest,
+        ];
         let output = self.kubectl(User::Admin, &args);
         if output.code == 0 {
             self.await_crd();
@@ -204,13 +214,23 @@ impl ControlPlane {
     /// The object as stored, managedFields and all; namespace kube-system if it has one.
     #[track_caller]
     pub(crate) fn get(&self, kind: &str, name: &str) -> Value {
-        self.find(kind, name).unwrap_or_else(|| panic!("expected {kind} {name} to exist"))
+        self.find(kind, name)
+            .unwrap_or_else(|| panic!("expected {kind} {name} to exist"))
     }
 
     /// Like [`Self::get`], for what may not exist.
     pub(crate) fn find(&self, kind: &str, name: &str) -> Option<Value> {
-        let args =
-            ["get", kind, name, "-n", "kube-system", "--show-managed-fields", "--ignore-not-found", "-o", "json"];
+        let args = [
+            "get",
+            kind,
+            name,
+            "-n",
+            "kube-system",
+            "--show-managed-fields",
+            "--ignore-not-found",
+            "-o",
+            "json",
+        ];
         let output = self.kubectl(User::Admin, &args);
         let json = output.ok();
         (!json.is_empty()).then(|| serde_json::from_str(json).unwrap())
@@ -224,14 +244,25 @@ impl ControlPlane {
             "keys_only": true,
         });
         let reply = self.gateway.post("/v3/kv/range", &range).unwrap();
-        assert!(reply.status == 200, "expected etcd to list its keys, got {}: {}", reply.status, reply.text());
+        assert!(
+            reply.status == 200,
+            "expected etcd to list its keys, got {}: {}",
+            reply.status,
+            reply.text()
+        );
         let answer = reply.json();
         let pairs = answer["kvs"].as_array().into_iter().flatten().map(|pair| {
             let key = BASE64.decode(pair["key"].as_str().unwrap()).unwrap();
             let revision = pair["mod_revision"].as_str().unwrap().parse().unwrap();
             (String::from_utf8(key).unwrap(), revision)
         });
-        pairs.filter(|(key, _)| !OF_ITS_OWN_ACCORD.iter().any(|prefix| key.starts_with(prefix))).collect()
+        pairs
+            .filter(|(key, _)| {
+                !OF_ITS_OWN_ACCORD
+                    .iter()
+                    .any(|prefix| key.starts_with(prefix))
+            })
+            .collect()
     }
 
     /// What `action` writes, as [`difference`] says it; empty if nothing.
@@ -245,7 +276,10 @@ impl ControlPlane {
     #[track_caller]
     pub(crate) fn assert_writes_nothing<T>(&self, action: impl FnOnce() -> T) -> T {
         let (result, changes) = self.writes_of(action);
-        assert!(changes.is_empty(), "expected no write, but in etcd{changes}");
+        assert!(
+            changes.is_empty(),
+            "expected no write, but in etcd{changes}"
+        );
         result
     }
 
@@ -255,7 +289,11 @@ impl ControlPlane {
         until("etcd was quiet", Duration::from_secs(20), || {
             std::thread::sleep(Duration::from_millis(80));
             let now = self.etcd_state();
-            seen = if now == seen.0 { (now, seen.1 + 1) } else { (now, 0) };
+            seen = if now == seen.0 {
+                (now, seen.1 + 1)
+            } else {
+                (now, 0)
+            };
             (seen.1 == 2).then(|| seen.0.clone())
         })
         .unwrap()
@@ -264,8 +302,13 @@ impl ControlPlane {
     fn command(&self, tool: Tool, user: User, args: &[&str]) -> Command {
         let mut command = Command::new(tool.path().unwrap_or_else(|missing| panic!("{missing}")));
         command.args(args);
-        command.env("KUBECONFIG", self.kubeconfig(user)).env("HOME", self.folder.path());
-        command.env_remove("HELM_NAMESPACE").env_remove("HELM_KUBECONTEXT").env_remove("KUBECTL_EXTERNAL_DIFF");
+        command
+            .env("KUBECONFIG", self.kubeconfig(user))
+            .env("HOME", self.folder.path());
+        command
+            .env_remove("HELM_NAMESPACE")
+            .env_remove("HELM_KUBECONTEXT")
+            .env_remove("KUBECTL_EXTERNAL_DIFF");
         command
     }
 
@@ -297,17 +340,29 @@ impl ControlPlane {
         });
         let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
         let reply = self.api.post(path, &binding).unwrap();
-        assert!(reply.status == 201, "expected the binding to be created, got {}: {}", reply.status, reply.text());
+        assert!(
+            reply.status == 201,
+            "expected the binding to be created, got {}: {}",
+            reply.status,
+            reply.text()
+        );
         // The authorizer sees it a moment later. The namespaces and the API's own Service too are made only after the server
         // has called itself ready; the Service is the last thing it writes of its own accord.
-        let last = ["/api/v1/namespaces/kube-system", "/api/v1/namespaces/default/services/kubernetes"];
+        let last = [
+            "/api/v1/namespaces/kube-system",
+            "/api/v1/namespaces/default/services/kubernetes",
+        ];
         for user in bound {
             let client = self.client(user);
             for path in last {
-                until(&format!("{} could read {path}", user.name()), Duration::from_secs(20), || {
-                    let reply = client.get(path).ok()?;
-                    (reply.status == 200).then_some(())
-                })
+                until(
+                    &format!("{} could read {path}", user.name()),
+                    Duration::from_secs(20),
+                    || {
+                        let reply = client.get(path).ok()?;
+                        (reply.status == 200).then_some(())
+                    },
+                )
                 .unwrap();
             }
         }
@@ -316,15 +371,29 @@ impl ControlPlane {
     fn await_crd(&self) {
         let name = fixtures::OBJECTS[0].1;
         let paths = [
-            (format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"), "Established"),
-            ("/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.crd.k8s.amazonaws.com".to_owned(), "Available"),
+            (
+                format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"),
+                "Established",
+            ),
+            (
+                "/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.crd.k8s.amazonaws.com"
+                    .to_owned(),
+                "Available",
+            ),
         ];
         for (path, condition) in paths {
-            until(&format!("{path} was {condition}"), Duration::from_secs(20), || {
-                let object = self.api.get(&path).ok()?.json();
-                let conditions = object["status"]["conditions"].as_array()?;
-                conditions.iter().any(|c| c["type"] == condition && c["status"] == "True").then_some(())
-            })
+            until(
+                &format!("{path} was {condition}"),
+                Duration::from_secs(20),
+                || {
+                    let object = self.api.get(&path).ok()?.json();
+                    let conditions = object["status"]["conditions"].as_array()?;
+                    conditions
+                        .iter()
+                        .any(|c| c["type"] == condition && c["status"] == "True")
+                        .then_some(())
+                },
+            )
             .unwrap();
         }
     }
@@ -377,18 +446,27 @@ fn on_free_ports<T>(program: &str, log: &Path, mut start: impl FnMut() -> Result
 
 /// Waits for HTTP status 200, and gives up early when the program ends.
 fn await_ready(process: &mut Background, client: &Client, path: &str) -> Result<(), String> {
-    until(&format!("{path} answered 200"), Duration::from_mins(1), || {
-        if let Some(status) = process.ended() {
-            return Some(Err(format!("ended with {status}")));
-        }
-        client.get(path).is_ok_and(|reply| reply.status == 200).then_some(Ok(()))
-    })?
+    until(
+        &format!("{path} answered 200"),
+        Duration::from_mins(1),
+        || {
+            if let Some(status) = process.ended() {
+                return Some(Err(format!("ended with {status}")));
+            }
+            client
+                .get(path)
+                .is_ok_and(|reply| reply.status == 200)
+                .then_some(Ok(()))
+        },
+    )?
 }
 
 fn start_etcd(folder: &Folder) -> (Background, u16) {
     let log = folder.join("etcd.log");
     let data = folder.join("etcd");
-    let program = Tool::Etcd.path().unwrap_or_else(|missing| panic!("{missing}"));
+    let program = Tool::Etcd
+        .path()
+        .unwrap_or_else(|missing| panic!("{missing}"));
     on_free_ports("etcd", &log, || {
         let (port, peer_port) = (free_port(), free_port());
         let args = [
@@ -413,11 +491,19 @@ fn start_etcd(folder: &Folder) -> (Background, u16) {
     })
 }
 
-fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) -> (Background, u16, Client) {
+fn start_server(
+    version: Version,
+    folder: &Folder,
+    store_port: u16,
+    ca: &str,
+) -> (Background, u16, Client) {
     let log = folder.join("kube-apiserver.log");
     // By its usual name, which becomes a field manager.
     let program = folder.join("kube-apiserver");
-    let built = version.server().path().unwrap_or_else(|missing| panic!("{missing}"));
+    let built = version
+        .server()
+        .path()
+        .unwrap_or_else(|missing| panic!("{missing}"));
     std::os::unix::fs::symlink(built, &program).unwrap();
     let file = |name: &str| text(&folder.join(name)).to_owned();
     // The server's name in a lease of its own, renewed every few seconds.
@@ -437,7 +523,10 @@ fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) ->
             format!("--token-auth-file={}", file("tokens.csv")),
             "--authorization-mode=RBAC".to_owned(),
             format!("--service-account-key-file={}", file("accounts.pub")),
-            format!("--service-account-signing-key-file={}", file("accounts.key")),
+            format!(
+                "--service-account-signing-key-file={}",
+                file("accounts.key")
+            ),
             "--service-account-issuer=https://kubernetes.default".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
             // No controller makes the default accounts that this plugin asks for.
@@ -462,21 +551,33 @@ fn write_certificates(folder: &Path) -> String {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.distinguished_name.push(DnType::CommonName, "CA of a test");
+    ca.distinguished_name
+        .push(DnType::CommonName, "CA of a test");
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let issuer = Issuer::new(ca, ca_key);
 
     let key = KeyPair::generate().unwrap();
-    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
-    server.distinguished_name.push(DnType::CommonName, "API server of a test");
+    let mut server =
+        CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    server
+        .distinguished_name
+        .push(DnType::CommonName, "API server of a test");
     write("server.crt", server.signed_by(&key, &issuer).unwrap().pem());
     write("server.key", key.serialize_pem());
     let accounts = KeyPair::generate().unwrap();
     write("accounts.key", accounts.serialize_pem());
     write("accounts.pub", accounts.public_key_pem());
     let tokens = User::ALL.map(|user| {
-        let groups = if user == User::Admin { ",system:masters" } else { "" };
-        format!("{},{name},{name}{groups}\n", user.token(), name = user.name())
+        let groups = if user == User::Admin {
+            ",system:masters"
+        } else {
+            ""
+        };
+        format!(
+            "{},{name},{name}{groups}\n",
+            user.token(),
+            name = user.name()
+        )
     });
     write("tokens.csv", tokens.concat());
     ca_pem

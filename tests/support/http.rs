@@ -30,13 +30,18 @@ impl Reply {
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("expected JSON ({error}): {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("expected JSON ({error}): {}", self.text()))
     }
 }
 
 impl Client {
     pub(crate) fn plain(port: u16) -> Self {
-        Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None }
+        Self {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            tls: None,
+            token: None,
+        }
     }
 
     /// Trusts the certificates in `ca` (PEM) and nothing else.
@@ -45,17 +50,24 @@ impl Client {
         for certificate in CertificateDer::pem_slice_iter(ca) {
             roots.add(certificate.unwrap()).unwrap();
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { tls: Some(Arc::new(config)), ..Self::plain(port) }
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        Self {
+            tls: Some(Arc::new(config)),
+            ..Self::plain(port)
+        }
     }
 
     /// The same, with a bearer token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> io::Result<Reply> {
@@ -71,7 +83,10 @@ impl Client {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
-        let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let authorization = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n{}\r\n{body}",
@@ -83,7 +98,8 @@ impl Client {
             None => exchange(stream, &request),
             Some(config) => {
                 let name = ServerName::from(self.address.ip());
-                let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+                let connection =
+                    ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
                 exchange(StreamOwned::new(connection, stream), &request)
             }
         }
@@ -96,7 +112,11 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Reply> {
     let mut reader = BufReader::new(stream);
     let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
     let head = line(&mut reader)?;
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(odd)?;
     let (mut length, mut chunked) = (None, false);
     loop {
         let header = line(&mut reader)?.to_ascii_lowercase();

@@ -4,7 +4,10 @@
 //! takes for granted does not hold; the message says what was expected and what was seen.
 
 #![allow(dead_code, reason = "each test crate uses its own part of the helpers")]
-#![allow(unused_imports, reason = "each test crate uses its own part of the helpers")]
+#![allow(
+    unused_imports,
+    reason = "each test crate uses its own part of the helpers"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,9 +46,15 @@ impl Output {
             .chain(command.get_args())
             .map(|word| word.to_string_lossy().into_owned());
         let line = words.collect::<Vec<_>>().join(" ");
-        command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(if stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
         if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
             // A command that does not read to the end says so itself.
             drop(pipe.write_all(text.as_bytes()));
@@ -76,13 +85,25 @@ impl Output {
 
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { command, code, stdout, stderr } = self;
-        write!(f, "command: {command}\nexit code: {code}\nstdout: {stdout}\nstderr: {stderr}")
+        let Self {
+            command,
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "command: {command}\nexit code: {code}\nstdout: {stdout}\nstderr: {stderr}"
+        )
     }
 }
 
 /// Asks `probe` again and again until it answers; after `limit` the error says `what` did not happen.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T, String> {
+pub(crate) fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Result<T, String> {
     let start = Instant::now();
     loop {
         if let Some(answer) = probe() {
@@ -97,7 +118,11 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> O
 
 /// A loopback port that is free now. Another program may take it before it is used: who uses it must be ready to try again.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// The last lines of a log, for messages.

@@ -21,7 +21,8 @@ pub(crate) fn run(suite: &str, cases: &[Case]) -> ! {
     // One API server takes a core while it starts; more at once only makes all of them slow.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(cores.min(4));
-    let required = std::env::var_os("CNI_STEWARD_REQUIRE").is_some_and(|value| value == "control-plane");
+    let required =
+        std::env::var_os("CNI_STEWARD_REQUIRE").is_some_and(|value| value == "control-plane");
     let mut left_out: Vec<&Case> = Vec::new();
     let trials = cases
         .iter()
@@ -42,9 +43,14 @@ pub(crate) fn run(suite: &str, cases: &[Case]) -> ! {
         })
         .collect();
     if !arguments.list
-        && let Some(missing) = tools::missing(left_out.iter().flat_map(|case| case.needs.iter().copied()))
+        && let Some(missing) =
+            tools::missing(left_out.iter().flat_map(|case| case.needs.iter().copied()))
     {
-        eprintln!("{suite}: {} of {} tests left out; {missing}", left_out.len(), cases.len());
+        eprintln!(
+            "{suite}: {} of {} tests left out; {missing}",
+            left_out.len(),
+            cases.len()
+        );
     }
     libtest_mimic::run(&arguments, trials).exit()
 }

@@ -34,7 +34,10 @@ impl Tool {
 
     /// Where it is.
     pub(crate) fn path(self) -> Result<&'static Path, Missing> {
-        found().get(self.name()).map(PathBuf::as_path).ok_or_else(|| Missing(vec![self.name()]))
+        found()
+            .get(self.name())
+            .map(PathBuf::as_path)
+            .ok_or_else(|| Missing(vec![self.name()]))
     }
 }
 
@@ -44,14 +47,21 @@ pub(crate) struct Missing(pub(crate) Vec<&'static str>);
 
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "missing: {}; get it with `make control-plane`", self.0.join(", "))
+        write!(
+            f,
+            "missing: {}; get it with `make control-plane`",
+            self.0.join(", ")
+        )
     }
 }
 
 /// Which of these programs are not here.
 pub(crate) fn missing(tools: impl IntoIterator<Item = Tool>) -> Option<Missing> {
-    let mut names: Vec<_> =
-        tools.into_iter().map(Tool::name).filter(|&name| !found().contains_key(name)).collect();
+    let mut names: Vec<_> = tools
+        .into_iter()
+        .map(Tool::name)
+        .filter(|&name| !found().contains_key(name))
+        .collect();
     names.sort_unstable();
     names.dedup();
     (!names.is_empty()).then_some(Missing(names))
@@ -62,8 +72,15 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
     FOUND.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane/get.sh");
         // Exit code 1 only says that something is missing; stdout lists what is not.
-        let output = Command::new("bash").args([script, "--check"]).output().expect("bash, to look for programs");
+        let output = Command::new("bash")
+            .args([script, "--check"])
+            .output()
+            .expect("bash, to look for programs");
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        lines.lines().filter_map(|line| line.split_once('=')).map(|(name, path)| (name.to_owned(), path.into())).collect()
+        lines
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, path)| (name.to_owned(), path.into()))
+            .collect()
     })
 }

@@ -38,10 +38,21 @@ fn tell(line: &str) {
     let pipe = PIPE.get_or_init(|| {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT]).current_dir("/").process_group(0);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Mutex::new(shell.spawn().expect("a shell to watch over what the tests start").stdin.unwrap())
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Mutex::new(
+            shell
+                .spawn()
+                .expect("a shell to watch over what the tests start")
+                .stdin
+                .unwrap(),
+        )
     });
-    let mut pipe = pipe.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut pipe = pipe
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     writeln!(pipe, "{line}").expect("the watching shell reads");
 }
 
@@ -58,12 +69,22 @@ impl Background {
         let file = File::create(log).unwrap();
         // The program itself starts only when the watching shell knows its number: if we die before that, `read` fails.
         let mut command = Command::new("sh");
-        command.args(["-c", r#"read -r go && exec "$0" "$@""#]).arg(program).args(args);
-        command.stdin(Stdio::piped()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
+        command
+            .args(["-c", r#"read -r go && exec "$0" "$@""#])
+            .arg(program)
+            .args(args);
+        command
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .process_group(0);
         let mut child = command.spawn().unwrap();
         tell(&format!("pid {}", child.id()));
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-        Self { child, log: log.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -92,7 +113,11 @@ impl Drop for Background {
         tell(&format!("forget {}", self.child.id()));
         drop(self.child.wait());
         if std::thread::panicking() {
-            eprintln!("--- last lines of {}\n{}", self.log.display(), super::tail(&self.log, 12));
+            eprintln!(
+                "--- last lines of {}\n{}",
+                self.log.display(),
+                super::tail(&self.log, 12)
+            );
         }
     }
 }
@@ -103,7 +128,10 @@ pub(crate) struct Folder(Option<tempfile::TempDir>, PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("cni-steward-").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("cni-steward-")
+            .tempdir()
+            .unwrap();
         let path = folder.path().to_owned();
         if std::env::var_os("CNI_STEWARD_KEEP").is_some() {
             drop(folder.keep());
@@ -125,14 +153,22 @@ impl Folder {
 
 /// Sends a signal by name to any process.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "could not send {name} to {pid}");
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "could not send {name} to {pid}"
+    );
 }
 
 /// Is this process running? One that has ended and waits to be reaped is not.
 pub(crate) fn runs(pid: u32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+        Ok(stat) => !stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with('Z')),
         Err(_) if Path::new("/proc/self").exists() => false,
         Err(_) => Command::new("kill")
             .args(["-0", &pid.to_string()])
