@@ -165,7 +165,14 @@ impl Steward {
             &manifest,
         );
         let configuration: Value = serde_json::from_str(applied.ok()).unwrap();
-        let hooks = configuration["webhooks"].as_array().into_iter().flatten();
+        // One object, or a List of several.
+        let objects = configuration["items"]
+            .as_array()
+            .map_or_else(|| vec![&configuration], |items| items.iter().collect());
+        let hooks = objects
+            .iter()
+            .filter_map(|object| object["webhooks"].as_array())
+            .flatten();
         let names: Vec<&str> = hooks.filter_map(|hook| hook["name"].as_str()).collect();
         assert!(
             !names.is_empty(),
