@@ -1,10 +1,5 @@
 //! Sets of field paths: reading, joining and writing them; and what must hold for any list whatever.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails this way"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails this way")]
 
 use std::collections::BTreeSet;
 
@@ -17,11 +12,7 @@ fn set(text: &str) -> Set<'_> {
 
 /// The member paths as `serde_json` finds them in the canonical text, independent of our own walk.
 fn paths(set: &Set<'_>) -> BTreeSet<Vec<String>> {
-    fn walk(
-        value: &serde_json::Value,
-        prefix: &mut Vec<String>,
-        found: &mut BTreeSet<Vec<String>>,
-    ) {
+    fn walk(value: &serde_json::Value, prefix: &mut Vec<String>, found: &mut BTreeSet<Vec<String>>) {
         for (name, below) in value.as_object().unwrap() {
             if name == "." {
                 found.insert(prefix.clone());
@@ -36,11 +27,7 @@ fn paths(set: &Set<'_>) -> BTreeSet<Vec<String>> {
         }
     }
     let mut found = BTreeSet::new();
-    walk(
-        &serde_json::from_str(&set.encode()).unwrap(),
-        &mut Vec::new(),
-        &mut found,
-    );
+    walk(&serde_json::from_str(&set.encode()).unwrap(), &mut Vec::new(), &mut found);
     found
 }
 
@@ -63,28 +50,16 @@ fn text_is_written_as_the_api_server_writes_it() {
             r#"{"v:null":{},"v:{}":{},"v:[]":{},"v:true":{},"v:false":{},"v:\"a\"":{},"v:1":{}}"#,
             r#"{"v:1":{},"v:\"a\"":{},"v:false":{},"v:true":{},"v:[]":{},"v:{}":{},"v:null":{}}"#,
         ),
-        (
-            r#"{"k:{\"p\":61678}":{},"k:{\"p\":8080}":{}}"#,
-            r#"{"k:{\"p\":8080}":{},"k:{\"p\":61678}":{}}"#,
-        ),
-        (
-            r#"{"k:{\"b\":1.0,\"a\":8e1}":{}}"#,
-            r#"{"k:{\"a\":80,\"b\":1}":{}}"#,
-        ),
+        (r#"{"k:{\"p\":61678}":{},"k:{\"p\":8080}":{}}"#, r#"{"k:{\"p\":8080}":{},"k:{\"p\":61678}":{}}"#),
+        (r#"{"k:{\"b\":1.0,\"a\":8e1}":{}}"#, r#"{"k:{\"a\":80,\"b\":1}":{}}"#),
         (
             r#"{"v:1e21":{},"v:0.0000001":{},"v:1e20":{}}"#,
             r#"{"v:1e-07":{},"v:100000000000000000000":{},"v:1e+21":{}}"#,
         ),
         (r#"{"f:\u0061\/\u003c":{}}"#, r#"{"f:a/<":{}}"#),
-        (
-            r#"{"f:\u0001\b\t\"\\":{}}"#,
-            r#"{"f:\u0001\u0008\t\"\\":{}}"#,
-        ),
+        (r#"{"f:\u0001\b\t\"\\":{}}"#, r#"{"f:\u0001\u0008\t\"\\":{}}"#),
         (r#"{"\u0066:a":{},"\u002e":{}}"#, r#"{"f:a":{}}"#),
-        (
-            r#"{"k:{\"<\":\"<\"}":{}}"#,
-            r#"{"k:{\"<\":\"\\u003c\"}":{}}"#,
-        ),
+        (r#"{"k:{\"<\":\"<\"}":{}}"#, r#"{"k:{\"<\":\"\\u003c\"}":{}}"#),
         (r#"{"f:\ud83d\ude00\ud800":{}}"#, "{\"f:😀\u{fffd}\":{}}"),
         (
             r#"{"x:new":{"anything":{}},"f:a":{"x:b":{}}}"#,
@@ -162,20 +137,14 @@ fn single_paths_go_in_and_out() {
     assert_eq!(s.len(), 3);
     assert!(s.remove(&["a"]) && !s.remove(&["a"]) && !s.remove(&["a", "c"]) && !s.remove(&[]));
     assert!(s.remove(&["a", "b"]));
-    assert!(
-        s.remove(&["a", "c", "d"]) && s.is_empty(),
-        "empty nodes go with their last path"
-    );
+    assert!(s.remove(&["a", "c", "d"]) && s.is_empty(), "empty nodes go with their last path");
 }
 
 #[test]
 fn a_difference_is_exact_path_by_path() {
     let all = set(r#"{"f:a":{".":{},"f:b":{},"f:c":{}},"f:d":{}}"#);
     let some = r#"{"f:a":{".":{},"f:c":{}},"f:d":{"f:e":{}}}"#;
-    assert_eq!(
-        all.clone().difference(&set(some)).encode(),
-        r#"{"f:a":{"f:b":{}},"f:d":{}}"#
-    );
+    assert_eq!(all.clone().difference(&set(some)).encode(), r#"{"f:a":{"f:b":{}},"f:d":{}}"#);
     assert!(all.clone().difference(&all).is_empty());
 }
 
@@ -201,10 +170,7 @@ fn paths_read_as_kubectl_and_helm_print_them() {
 /// The stored reviews of a real API server, if a path to them is given.
 #[test]
 fn real_entries_are_canonical_as_we_write_them() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the data is not part of the repository"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the data is not part of the repository")]
     let Ok(root) = std::env::var("CNI_STEWARD_REAL_DATA") else {
         return;
     };
@@ -214,8 +180,8 @@ fn real_entries_are_canonical_as_we_write_them() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             for (at, _) in text.match_indices(r#""managedFields":"#) {
                 let tail = &text[at + r#""managedFields":"#.len()..];
-                let mut stream = serde_json::Deserializer::from_str(tail)
-                    .into_iter::<&serde_json::value::RawValue>();
+                let mut stream =
+                    serde_json::Deserializer::from_str(tail).into_iter::<&serde_json::value::RawValue>();
                 let list = List::parse(stream.next().unwrap().unwrap().get()).unwrap();
                 for entry in &list.entries {
                     let known = entry.known.as_ref().unwrap();
@@ -272,20 +238,14 @@ fn element() -> impl Strategy<Value = String> {
 fn fields() -> impl Strategy<Value = String> {
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
     Just("{}".to_owned()).prop_recursive(4, 40, 5, move |inner| {
-        (
-            prop::collection::vec((element(), inner), 1..5),
-            any::<bool>(),
-        )
-            .prop_map(move |(nodes, own)| {
-                let mut parts: Vec<String> = nodes
-                    .iter()
-                    .map(|(element, below)| format!("{}:{below}", quoted(element)))
-                    .collect();
-                if own {
-                    parts.push(r#"".":{}"#.to_owned());
-                }
-                format!("{{{}}}", parts.join(","))
-            })
+        (prop::collection::vec((element(), inner), 1..5), any::<bool>()).prop_map(move |(nodes, own)| {
+            let mut parts: Vec<String> =
+                nodes.iter().map(|(element, below)| format!("{}:{below}", quoted(element))).collect();
+            if own {
+                parts.push(r#"".":{}"#.to_owned());
+            }
+            format!("{{{}}}", parts.join(","))
+        })
     })
 }
 
@@ -308,10 +268,7 @@ fn list() -> impl Strategy<Value = String> {
     prop::collection::vec(entry(), 0..6).prop_map(|entries| format!("[{}]", entries.join(",")))
 }
 
-const OWN: &[&[&str]] = &[
-    &["metadata", "labels", "a"],
-    &["metadata", "annotations", "b"],
-];
+const OWN: &[&[&str]] = &[&["metadata", "labels", "a"], &["metadata", "annotations", "b"]];
 const OWNED: &str = r#"{"f:metadata":{"f:annotations":{"f:b":{}},"f:labels":{"f:a":{}}}}"#;
 
 fn wish(merge: bool, own: bool, disown: bool, now: &str) -> Wish<'static> {
@@ -330,9 +287,7 @@ fn wish(merge: bool, own: bool, disown: bool, now: &str) -> Wish<'static> {
 fn story() -> impl Strategy<Value = (String, Vec<String>, String, bool)> {
     let others = prop::collection::vec(entry(), 0..4).prop_map(|entries| {
         let foreign = |entry: &String| {
-            !["eks", "helm", "kubectl-set"]
-                .iter()
-                .any(|name| entry.contains(&format!("\"{name}\"")))
+            !["eks", "helm", "kubectl-set"].iter().any(|name| entry.contains(&format!("\"{name}\"")))
         };
         entries.into_iter().filter(foreign).collect()
     });

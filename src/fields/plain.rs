@@ -23,9 +23,7 @@ pub(super) fn read(raw: &str) -> Option<Vec<Field<'_>>> {
             }
             None => number(after)?,
         };
-        let sorted = fields
-            .last()
-            .is_none_or(|(last, _): &Field<'_>| last.as_ref() < name);
+        let sorted = fields.last().is_none_or(|(last, _): &Field<'_>| last.as_ref() < name);
         if !sorted {
             return None;
         }
@@ -39,8 +37,7 @@ pub(super) fn read(raw: &str) -> Option<Vec<Field<'_>>> {
 
 /// A whole number that a float holds exactly, as it would be written.
 fn number(text: &str) -> Option<(Value<'_>, &str)> {
-    let (digits, after) =
-        text.split_at_checked(text.bytes().take_while(u8::is_ascii_digit).count())?;
+    let (digits, after) = text.split_at_checked(text.bytes().take_while(u8::is_ascii_digit).count())?;
     if digits.starts_with('0') {
         return None;
     }
@@ -79,6 +76,5 @@ pub(super) fn write(fields: &[Field<'_>], out: &mut String) -> bool {
 
 /// Whether neither layer escapes anything in the text.
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|b| (b' '..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&'))
+    text.bytes().all(|b| (b' '..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&'))
 }

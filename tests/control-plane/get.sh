@@ -36,14 +36,14 @@ describe() {
       done
       case $1 in
         kubectl) takes='1 min' purpose='to talk to the API server' ;;
-        *) takes='3 min' purpose="the API server the tests run against" ;;
+        *) takes='3 to 5 min' purpose="the API server the tests run against" ;;
       esac ;;
     etcd)
       folder=etcd program=etcd package=go.etcd.io/etcd/server/v3 takes='1 min' purpose="the API server's store"
       version=$(pinned etcd go.etcd.io/etcd/server/v3) ;;
     helm-3 | helm-4)
       local module=helm.sh/helm/v${1#helm-}
-      folder=$1 program=helm package=$module/cmd/helm takes='1 min' purpose='an owner of the CNI'
+      folder=$1 program=helm package=$module/cmd/helm takes='1 to 2 min' purpose='an owner of the CNI'
       version=$(pinned "$folder" "$module")
       stamp+=" -X $module/internal/version.version=$version" ;;
     capa-*)

@@ -48,7 +48,9 @@ impl Steward {
         let log = folder.join("steward.log");
         for _ in 0..5 {
             match Self::attempt(&folder, &log, more) {
-                Ok((process, port, telemetry)) => return Self { process, folder, port, telemetry },
+                Ok((process, port, telemetry)) => {
+                    return Self { process, folder, port, telemetry };
+                }
                 Err(_) if tail(&log, 100).to_lowercase().contains("in use") => {}
                 Err(error) => panic!("cni-steward serve: {error}\n{}", tail(&log, 20)),
             }
@@ -132,15 +134,19 @@ impl Steward {
 
     /// Registers the webhook and returns when the API server really calls it.
     pub(crate) fn register(&self, plane: &ControlPlane) {
-        let args = ["apply", "--server-side", "-o", "json", "-f", "-"];
-        let applied = plane.kubectl_stdin(User::Admin, &args, &self.webhook_manifest(plane));
+        let manifest = self.webhook_manifest(plane);
+        let client = plane.client(User::Admin);
+        let metrics = || client.get("/metrics").unwrap().text();
+        let before = metrics();
+        let applied =
+            plane.kubectl_stdin(User::Admin, &["apply", "--server-side", "-o", "json", "-f", "-"], &manifest);
         let configuration: Value = serde_json::from_str(applied.ok()).unwrap();
-        let names: Vec<&str> = configuration["webhooks"]
+        // One object, or a List of several.
+        let objects = configuration["items"]
             .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|hook| hook["name"].as_str())
-            .collect();
+            .map_or_else(|| vec![&configuration], |items| items.iter().collect());
+        let hooks = objects.iter().filter_map(|object| object["webhooks"].as_array()).flatten();
+        let names: Vec<&str> = hooks.filter_map(|hook| hook["name"].as_str()).collect();
         assert!(!names.is_empty(), "expected the exported configuration to hold webhooks\n{applied}");
 
         // A write that every policy lets through and that leaves no trace, until the API server counts an answer of ours.
@@ -149,21 +155,19 @@ impl Steward {
             "kind": "ConfigMap",
             "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system", "labels": {"k8s-app": "aws-node"}},
         });
-        let client = plane.client(User::Admin);
         until("the API server called the webhook", Duration::from_secs(20), || {
             client.post("/api/v1/namespaces/kube-system/configmaps?dryRun=All", &probe).ok()?;
-            let metrics = client.get("/metrics").ok()?.text();
-            names.iter().any(|name| was_called(&metrics, name)).then_some(())
+            (answers(&metrics(), &names) > answers(&before, &names)).then_some(())
         })
         .unwrap_or_else(|error| panic!("{error}\n{}", tail(self.process.log(), 20)));
     }
 }
 
-/// Does the API server's metrics page count an answer of this webhook? A call that failed has another code.
-fn was_called(metrics: &str, webhook: &str) -> bool {
-    let name = format!("name=\"{webhook}\"");
-    metrics
-        .lines()
-        .filter(|line| line.starts_with("apiserver_admission_webhook_request_total{") && line.contains(&name))
-        .any(|line| ["code=\"200\"", "code=\"403\""].iter().any(|code| line.contains(code)))
+/// How many answers of these webhooks the API server's metrics page counts. A call that failed has another code than 200.
+fn answers(metrics: &str, webhooks: &[&str]) -> u64 {
+    let counted = metrics.lines().filter(|line| {
+        line.starts_with("apiserver_admission_webhook_request_total{code=\"200\"")
+            && webhooks.iter().any(|name| line.contains(&format!("name=\"{name}\"")))
+    });
+    counted.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
