@@ -46,5 +46,9 @@ pub struct Record {
 
 /// Answers one review.
 pub fn answer(_body: &[u8], _policy: &Policy, _now: Timestamp) -> Answer {
-    Answer { status: 400, body: Vec::new(), record: Record::default() }
+    Answer {
+        status: 400,
+        body: Vec::new(),
+        record: Record::default(),
+    }
 }

@@ -23,7 +23,9 @@ pub struct Pair {
 
 impl std::fmt::Debug for Pair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pair").field("cert", &self.cert).finish_non_exhaustive()
+        f.debug_struct("Pair")
+            .field("cert", &self.cert)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,7 +141,10 @@ pub fn plan(now: Timestamp, stored: &Stored<'_>, names: &[Name]) -> Result<Step,
     leaf.belongs_to(key).map_err(fault(Part::Key))?;
     leaf.signed_by(&ca).map_err(fault(Part::Cert))?;
     if now >= ca.not_after {
-        return Ok(Step::NewAuthority(format!("the old one expired on {}", ca.not_after)));
+        return Ok(Step::NewAuthority(format!(
+            "the old one expired on {}",
+            ca.not_after
+        )));
     }
     leaf_step(now, stored, names, &leaf, &ca)
 }
@@ -152,19 +157,27 @@ fn leaf_step(
     leaf: &Certificate,
     ca: &Certificate,
 ) -> Result<Step, Fault> {
-    let absent: Vec<_> = names.iter().filter(|name| !leaf.names.contains(name)).map(ToString::to_string).collect();
+    let absent: Vec<_> = names
+        .iter()
+        .filter(|name| !leaf.names.contains(name))
+        .map(ToString::to_string)
+        .collect();
     if !absent.is_empty() {
         return renew(stored, format!("the old one lacks {}", absent.join(", ")));
     }
     if now < leaf.not_before {
-        return renew(stored, format!("the old one is valid only from {} on", leaf.not_before));
+        return renew(
+            stored,
+            format!("the old one is valid only from {} on", leaf.not_before),
+        );
     }
     if now >= leaf.not_after {
         return renew(stored, format!("the old one expired on {}", leaf.not_after));
     }
     let lives_longer = later(now, LEAF_LIFE).min(ca.not_after) > leaf.not_after;
     // Without the authority's key a leaf is served to its end.
-    if leaf.not_after.duration_since(now) < LEAF_LIFE / 3 && lives_longer && stored.ca_key.is_some() {
+    if leaf.not_after.duration_since(now) < LEAF_LIFE / 3 && lives_longer && stored.ca_key.is_some()
+    {
         return renew(stored, format!("the old one expires on {}", leaf.not_after));
     }
     Ok(Step::Keep)
@@ -173,7 +186,10 @@ fn leaf_step(
 fn renew(stored: &Stored<'_>, reason: String) -> Result<Step, Fault> {
     match stored.ca_key {
         Some(_) => Ok(Step::RenewLeaf(reason)),
-        None => Err(Fault { part: Part::AuthorityKey, why: Why::Missing }),
+        None => Err(Fault {
+            part: Part::AuthorityKey,
+            why: Why::Missing,
+        }),
     }
 }
 

@@ -67,10 +67,14 @@ pub enum TrustError {
     #[error("{0} is locked by another cni-steward that has not let go of it for 10 s")]
     Locked(PathBuf),
     /// Others could exchange the keys.
-    #[error("{0} is writable by others, who could exchange the keys in it; choose a directory of your own")]
+    #[error(
+        "{0} is writable by others, who could exchange the keys in it; choose a directory of your own"
+    )]
     Exposed(PathBuf),
     /// A file of ours that is damaged. It may be the only copy of a key that clusters trust.
-    #[error("{path}: {fault}; put it back, or move ca.crt, ca.key, tls.crt and tls.key away to start with a new authority (which then has to be registered again). Nothing was changed")]
+    #[error(
+        "{path}: {fault}; put it back, or move ca.crt, ca.key, tls.crt and tls.key away to start with a new authority (which then has to be registered again). Nothing was changed"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -93,16 +97,23 @@ pub enum TrustError {
 
 impl TrustError {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { doing, path: path.to_owned(), source }
+        move |source| Self::Io {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
     }
 
-    fn unusable(path: &Path, why: impl ToString) -> Self {
-        Self::Unusable { path: path.to_owned(), why: why.to_string() }
+    fn unusable(path: &Path, why: impl Into<String>) -> Self {
+        Self::Unusable {
+            path: path.to_owned(),
+            why: why.into(),
+        }
     }
 }
 
 impl From<(&Path, Why)> for TrustError {
     fn from((path, why): (&Path, Why)) -> Self {
-        Self::unusable(path, why)
+        Self::unusable(path, why.to_string())
     }
 }

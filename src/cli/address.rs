@@ -23,7 +23,11 @@ impl FromStr for Telemetry {
     type Err = std::net::AddrParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::At) }
+        if text == "off" {
+            Ok(Self::Off)
+        } else {
+            text.parse().map(Self::At)
+        }
     }
 }
 

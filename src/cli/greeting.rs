@@ -38,7 +38,10 @@ impl Greeting<'_> {
             None => "no --policy given, so nothing is changed or refused".into(),
         };
         say(&format!("cni-steward {}", env!("CARGO_PKG_VERSION")));
-        say(&format!("  mode      {} ({policy}; hash {})", self.mode, self.hash));
+        say(&format!(
+            "  mode      {} ({policy}; hash {})",
+            self.mode, self.hash
+        ));
         say(&format!("  reviews   https://{}/mutate", self.listen));
         match self.telemetry {
             Some(telemetry) => say(&format!("  metrics   http://{telemetry}/metrics")),
@@ -46,7 +49,9 @@ impl Greeting<'_> {
         }
         if let Some(authority) = self.authority {
             let ca = quoted(authority);
-            say(&format!("\ntry it:\n  curl --cacert {ca} https://{address}/readyz"));
+            say(&format!(
+                "\ntry it:\n  curl --cacert {ca} https://{address}/readyz"
+            ));
             say(&format!(
                 "  curl --cacert {ca} -H 'content-type: application/json' \\\n    \
                  --data-binary @examples/review.json https://{address}/mutate"
@@ -64,5 +69,9 @@ impl Greeting<'_> {
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

@@ -53,7 +53,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "CNI_STEWARD_LISTEN")]
     listen: Option<SocketAddr>,
     /// Where metrics and probes are served over plain HTTP, or `off`.
-    #[arg(long, value_name = "ADDR|off", env = "CNI_STEWARD_TELEMETRY", default_value = "127.0.0.1:9444")]
+    #[arg(
+        long,
+        value_name = "ADDR|off",
+        env = "CNI_STEWARD_TELEMETRY",
+        default_value = "127.0.0.1:9444"
+    )]
     telemetry: Telemetry,
     #[command(flatten)]
     trust: TrustArgs,
@@ -65,7 +70,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", env = "CNI_STEWARD_LOG_FORMAT")]
     log_format: Option<Format>,
     /// Which log lines are written.
-    #[arg(long, value_name = "LEVEL", env = "CNI_STEWARD_LOG_LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "CNI_STEWARD_LOG_LEVEL",
+        default_value = "info"
+    )]
     log_level: Verbosity,
 }
 
@@ -73,7 +83,8 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let policy = read_policy(args.policy.as_deref())?;
     let source = args.trust.source()?;
-    let sink = logs::start(args.log_format, args.log_level).context("cannot start the log thread")?;
+    let sink =
+        logs::start(args.log_format, args.log_level).context("cannot start the log thread")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(Duration::from_millis(100))
@@ -85,17 +96,30 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     ended
 }
 
-async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) -> anyhow::Result<ExitCode> {
+async fn serve(
+    args: &ServeArgs,
+    policy: Policy,
+    source: Source,
+    sink: &Sink,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot handle signals")?;
     let front = listen(args.listen, args.trust.standalone).await?;
     let telemetry = match args.telemetry {
         Telemetry::Off => None,
-        Telemetry::At(address) => Some(listener::bind(address).await.context("telemetry (--telemetry)")?),
+        Telemetry::At(address) => Some(
+            listener::bind(address)
+                .await
+                .context("telemetry (--telemetry)")?,
+        ),
     };
     let loaded = source.load(clock::now())?;
     loaded.notes.iter().for_each(|note| say(note));
 
-    let metrics = Arc::new(Metrics::new(policy.hash(), policy.mode_name(), sink.dropped()));
+    let metrics = Arc::new(Metrics::new(
+        policy.hash(),
+        policy.mode_name(),
+        sink.dropped(),
+    ));
     let slot = Arc::new(tls::CertSlot::default());
     metrics.certificate_expiry.set(loaded.expires.as_second());
     slot.publish(loaded.certified);
@@ -109,24 +133,45 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
         hash: policy.hash(),
         policy: args.policy.as_deref(),
         listen: front.local_addr()?,
-        telemetry: telemetry.as_ref().map(TcpListener::local_addr).transpose()?,
+        telemetry: telemetry
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()?,
         authority: authority.as_deref(),
     }
     .say();
 
     let (lever, drain) = drain::drain();
-    let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot) };
+    let readiness = Readiness {
+        drain: drain.clone(),
+        slot: Arc::clone(&slot),
+    };
     let limits = Limits::default();
-    let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
+    let probes = probes::Telemetry {
+        readiness: readiness.clone(),
+        metrics: Arc::clone(&metrics),
+    };
     let hash = policy.hash().to_owned();
     let answering = Arc::new(move |body: &[u8]| admission::answer(body, &policy, clock::now()));
     let desk = Front::new(answering, &hash, readiness, limits, Arc::clone(&metrics));
     let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
 
-    let reviews = House { door, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };
+    let reviews = House {
+        door,
+        desk,
+        limits,
+        drain: drain.clone(),
+        metrics: Arc::clone(&metrics),
+    };
     let reviews = listener::serve(front, Arc::new(reviews));
     let telemetry = telemetry.map(|tcp| {
-        let house = House { door: Door::Plain, desk: probes, limits, drain, metrics: Arc::clone(&metrics) };
+        let house = House {
+            door: Door::Plain,
+            desk: probes,
+            limits,
+            drain,
+            metrics: Arc::clone(&metrics),
+        };
         listener::serve(tcp, Arc::new(house))
     });
     let serving = async {
@@ -152,8 +197,11 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
 }
 
 fn read_policy(path: Option<&Path>) -> anyhow::Result<Policy> {
-    let Some(path) = path else { return Ok(Policy::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let Some(path) = path else {
+        return Ok(Policy::default());
+    };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
     for warning in policy.warnings() {
         say(&format!("warning: {}: {warning}", path.display()));
@@ -163,6 +211,8 @@ fn read_policy(path: Option<&Path>) -> anyhow::Result<Policy> {
 
 /// A duration as people write it: `5s`, `1m 30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(span).map_err(|_| "a negative time".into())
 }

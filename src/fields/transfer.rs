@@ -58,5 +58,8 @@ pub struct Outcome {
 
 /// Computes the list that gives the owner what `wish` says.
 pub fn transfer<'a>(_list: &List<'a>, _old: Option<&List<'a>>, _wish: &Wish<'_>) -> Outcome {
-    Outcome { transfer: Transfer::Keep, left: Vec::new() }
+    Outcome {
+        transfer: Transfer::Keep,
+        left: Vec::new(),
+    }
 }

@@ -5,8 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, IsCa, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, IsCa, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _,
 };
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -21,19 +21,30 @@ pub fn make(now: Timestamp) -> Result<Pair, Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("cni-steward CA {}", fingerprint(&key)));
+    params.distinguished_name.push(
+        DnType::CommonName,
+        format!("cni-steward CA {}", fingerprint(&key)),
+    );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = moment(later(now, BACKDATE))?;
     params.not_after = moment(later(now, AUTHORITY_LIFE))?;
     // The serial number is left to rcgen, which takes it from the hash of this fresh key.
     let cert = params.self_signed(&key)?;
-    Ok(Pair { cert: cert.pem(), key: key.serialize_pem() })
+    Ok(Pair {
+        cert: cert.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 /// The first eight hex digits of the key's hash.
 fn fingerprint(key: &KeyPair) -> String {
-    Sha256::digest(key.subject_public_key_info()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let hash = Sha256::digest(key.subject_public_key_info());
+    let first = hash
+        .iter()
+        .take(4)
+        .fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+    format!("{first:08x}")
 }
 
 /// A time as X.509 has it: whole seconds.

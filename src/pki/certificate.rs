@@ -40,13 +40,18 @@ impl FromStr for Name {
         }
         let label = |label: &str| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
         let bare = text.strip_prefix("*.").unwrap_or(text);
         // A last label of digits only would be read as an address by clients (WHATWG URL, "ends in a number").
-        let numeric = bare.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+        let numeric = bare
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
         if text.len() <= 253 && bare.split('.').all(label) && !numeric {
             Ok(Self::Dns(text.to_ascii_lowercase()))
         } else {
@@ -90,8 +95,11 @@ impl Certificate {
             return Err(bad(&"there are bytes after its end"));
         }
         let second = |at: i64| Timestamp::from_second(at).map_err(|error| bad(&error));
-        let alternative = parsed.subject_alternative_name().map_err(|error| bad(&error))?;
-        let names = alternative.map(|san| san.value.general_names.iter().filter_map(name).collect());
+        let alternative = parsed
+            .subject_alternative_name()
+            .map_err(|error| bad(&error))?;
+        let names =
+            alternative.map(|san| san.value.general_names.iter().filter_map(name).collect());
         Ok(Self {
             public_key: parsed.public_key().raw.to_vec(),
             not_before: second(parsed.validity().not_before.timestamp())?,
@@ -105,7 +113,11 @@ impl Certificate {
     /// Checks that a private key (PEM, PKCS #8) is this certificate's.
     pub fn belongs_to(&self, key: &str) -> Result<(), Why> {
         let key = KeyPair::from_pem(key).map_err(|_| Why::NotAKey)?;
-        if key.subject_public_key_info() == self.public_key { Ok(()) } else { Err(Why::WrongKey) }
+        if key.subject_public_key_info() == self.public_key {
+            Ok(())
+        } else {
+            Err(Why::WrongKey)
+        }
     }
 
     /// Checks that `authority` signed this serving certificate, as a client would; its validity in time is not asked.
@@ -115,9 +127,14 @@ impl Certificate {
         roots.add(authority.der.clone()).map_err(wrong)?;
         let leaf = ParsedCertificate::try_from(&self.der).map_err(wrong)?;
         let both_valid = self.not_before.max(authority.not_before).as_second();
-        let moment = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(both_valid).unwrap_or_default()));
-        let algorithms = ring::default_provider().signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, &[], moment, algorithms).map_err(wrong)
+        let moment = UnixTime::since_unix_epoch(Duration::from_secs(
+            u64::try_from(both_valid).unwrap_or_default(),
+        ));
+        let algorithms = ring::default_provider()
+            .signature_verification_algorithms
+            .all;
+        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, &[], moment, algorithms)
+            .map_err(wrong)
     }
 }
 
@@ -126,7 +143,9 @@ fn name(name: &GeneralName<'_>) -> Option<Name> {
         GeneralName::DNSName(name) => Some(Name::Dns(name.to_ascii_lowercase())),
         GeneralName::IPAddress(bytes) => {
             let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(Name::Ip)
+            four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from))
+                .ok()
+                .map(Name::Ip)
         }
         _ => None,
     }

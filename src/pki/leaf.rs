@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 
 use super::authority::moment;
@@ -16,12 +16,16 @@ const BACKDATE: SignedDuration = SignedDuration::from_hours(-1);
 /// Makes a leaf for `names`, with a key of its own, that lives no longer than its authority. Go reads names from the
 /// SAN only, so the subject just says what this is.
 pub fn make(now: Timestamp, authority: &Pair, names: &[Name]) -> Result<Pair, Error> {
-    let end = Certificate::read(&authority.cert).map_err(|_| Error::CouldNotParseCertificate)?.not_after;
+    let end = Certificate::read(&authority.cert)
+        .map_err(|_| Error::CouldNotParseCertificate)?
+        .not_after;
     let issuer = Issuer::from_ca_cert_pem(&authority.cert, KeyPair::from_pem(&authority.key)?)?;
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "cni-steward server");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "cni-steward server");
     params.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
     // Not a CA, said so: this also adds the subject key identifier.
     params.is_ca = IsCa::ExplicitNoCa;
@@ -31,7 +35,10 @@ pub fn make(now: Timestamp, authority: &Pair, names: &[Name]) -> Result<Pair, Er
     params.not_before = moment(later(now, BACKDATE))?;
     params.not_after = moment(later(now, LEAF_LIFE).min(end))?;
     let cert = params.signed_by(&key, &issuer)?;
-    Ok(Pair { cert: cert.pem(), key: key.serialize_pem() })
+    Ok(Pair {
+        cert: cert.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 fn alternative(name: &Name) -> Result<SanType, Error> {

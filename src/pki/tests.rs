@@ -11,7 +11,10 @@ struct Kept {
 }
 
 fn names() -> Vec<Name> {
-    ["127.0.0.1", "::1", "localhost"].iter().map(|name| name.parse().unwrap()).collect()
+    ["127.0.0.1", "::1", "localhost"]
+        .iter()
+        .map(|name| name.parse().unwrap())
+        .collect()
 }
 
 fn kept() -> Kept {
@@ -62,7 +65,10 @@ fn a_fresh_pair_is_kept_and_a_pair_near_its_end_renewed() {
 fn a_leaf_from_the_future_is_renewed_and_an_authority_from_the_future_reported() {
     let kept = kept();
     let before = |hours: i64| kept.now.checked_add((-hours).hours()).unwrap();
-    assert!(matches!(plan(before(2), &kept.stored(), &names()), Ok(Step::RenewLeaf(_))));
+    assert!(matches!(
+        plan(before(2), &kept.stored(), &names()),
+        Ok(Step::RenewLeaf(_))
+    ));
     let ca = Certificate::read(&kept.ca.cert).unwrap();
     assert_eq!(
         plan(before(48), &kept.stored(), &names()),
@@ -83,7 +89,9 @@ fn a_name_that_is_missing_asks_for_a_new_leaf() {
     let kept = kept();
     let mut wanted = names();
     wanted.push("host.minikube.internal".parse().unwrap());
-    let Ok(Step::RenewLeaf(why)) = plan(kept.now, &kept.stored(), &wanted) else { panic!("no renewal") };
+    let Ok(Step::RenewLeaf(why)) = plan(kept.now, &kept.stored(), &wanted) else {
+        panic!("no renewal")
+    };
     assert!(why.contains("host.minikube.internal"), "{why}");
 }
 
@@ -95,45 +103,115 @@ fn what_is_damaged_is_a_fault_of_its_part() {
     let cut = &kept.leaf.cert[..kept.leaf.cert.len() / 2];
     let plan = |stored: &Stored<'_>| plan(now, stored, &names);
     assert_eq!(
-        plan(&Stored { key: Some(&other.leaf.key), ..kept.stored() }),
+        plan(&Stored {
+            key: Some(&other.leaf.key),
+            ..kept.stored()
+        }),
         fault(Part::Key, Why::WrongKey)
     );
     assert_eq!(
-        plan(&Stored { ca_key: Some(&other.ca.key), ..kept.stored() }),
+        plan(&Stored {
+            ca_key: Some(&other.ca.key),
+            ..kept.stored()
+        }),
         fault(Part::AuthorityKey, Why::WrongKey)
     );
-    assert_eq!(plan(&Stored { key: Some(""), ..kept.stored() }), fault(Part::Key, Why::NotAKey));
-    assert_eq!(plan(&Stored { key: None, ..kept.stored() }), fault(Part::Key, Why::Missing));
-    assert_eq!(plan(&Stored { cert: None, ..kept.stored() }), fault(Part::Cert, Why::Missing));
-    assert_eq!(plan(&Stored { ca_cert: None, ..kept.stored() }), fault(Part::AuthorityCert, Why::Missing));
     assert_eq!(
-        plan(&Stored { ca_cert: Some(&kept.leaf.cert), ..kept.stored() }),
+        plan(&Stored {
+            key: Some(""),
+            ..kept.stored()
+        }),
+        fault(Part::Key, Why::NotAKey)
+    );
+    assert_eq!(
+        plan(&Stored {
+            key: None,
+            ..kept.stored()
+        }),
+        fault(Part::Key, Why::Missing)
+    );
+    assert_eq!(
+        plan(&Stored {
+            cert: None,
+            ..kept.stored()
+        }),
+        fault(Part::Cert, Why::Missing)
+    );
+    assert_eq!(
+        plan(&Stored {
+            ca_cert: None,
+            ..kept.stored()
+        }),
+        fault(Part::AuthorityCert, Why::Missing)
+    );
+    assert_eq!(
+        plan(&Stored {
+            ca_cert: Some(&kept.leaf.cert),
+            ..kept.stored()
+        }),
         fault(Part::AuthorityCert, Why::NotAnAuthority)
     );
     assert!(matches!(
-        plan(&Stored { cert: Some(cut), ..kept.stored() }),
-        Err(Fault { part: Part::Cert, why: Why::NotACertificate(_) })
+        plan(&Stored {
+            cert: Some(cut),
+            ..kept.stored()
+        }),
+        Err(Fault {
+            part: Part::Cert,
+            why: Why::NotACertificate(_)
+        })
     ));
     assert!(matches!(
-        plan(&Stored { ca_cert: Some(&other.ca.cert), ca_key: None, ..kept.stored() }),
-        Err(Fault { part: Part::Cert, why: Why::WrongAuthority(_) })
+        plan(&Stored {
+            ca_cert: Some(&other.ca.cert),
+            ca_key: None,
+            ..kept.stored()
+        }),
+        Err(Fault {
+            part: Part::Cert,
+            why: Why::WrongAuthority(_)
+        })
     ));
 }
 
 #[test]
 fn without_the_authoritys_key_a_leaf_is_served_to_its_end() {
     let kept = kept();
-    let stored = Stored { ca_key: None, ..kept.stored() };
+    let stored = Stored {
+        ca_key: None,
+        ..kept.stored()
+    };
     assert_eq!(plan(kept.after(300), &stored, &names()), Ok(Step::Keep));
-    assert_eq!(plan(kept.after(366), &stored, &names()), fault(Part::AuthorityKey, Why::Missing));
+    assert_eq!(
+        plan(kept.after(366), &stored, &names()),
+        fault(Part::AuthorityKey, Why::Missing)
+    );
 }
 
 #[test]
 fn names_are_addresses_or_dns_names() {
-    for good in ["10.0.0.1", "fd00::1", "localhost", "host.docker.internal", "*.example.org", "A-1.b"] {
+    for good in [
+        "10.0.0.1",
+        "fd00::1",
+        "localhost",
+        "host.docker.internal",
+        "*.example.org",
+        "A-1.b",
+    ] {
         assert!(good.parse::<Name>().is_ok(), "{good}");
     }
-    for bad in ["", "a b", "-a", "a..b", "a.b.", "1.2.3", "10.0.0.256", "https://x", "x:443", "ä.de"] {
+    for bad in [
+        "",
+        "a b",
+        "-a",
+        "a..b",
+        "a.b.",
+        "1.2.3",
+        "10.0.0.256",
+        "https://x",
+        "x:443",
+        "ä.de",
+    ] {
         assert!(bad.parse::<Name>().is_err(), "{bad}");
     }
 }

@@ -30,7 +30,8 @@ use crate::telemetry::metrics::Metrics;
 /// Bytes hyper may hold of one connection: bounds a request's head, and memory at 128 connections.
 const BUFFER: usize = 64 * 1024;
 /// What a peer that speaks plain HTTP to the TLS port is told (as Go's `net/http` does).
-const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
+const PLAIN_HTTP: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
 this port speaks https\n";
 
 /// Whoever answers the requests of a listener.
@@ -39,7 +40,10 @@ pub trait Desk: Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
 /// How one gets in.
@@ -83,7 +87,9 @@ impl<D: Desk> House<D> {
                 };
                 match outcome {
                     Ok(Ok(tls)) => self.speak(tls, peer, seat).await,
-                    Ok(Err(error)) => self.turned_away(peer, tls::cause(&error), &error.to_string()),
+                    Ok(Err(error)) => {
+                        self.turned_away(peer, tls::cause(&error), &error.to_string());
+                    }
                     Err(_) => self.turned_away(peer, "timeout", "the handshake took too long"),
                 }
             }
@@ -96,12 +102,19 @@ impl<D: Desk> House<D> {
     }
 
     /// HTTP/1.1 on an open stream.
-    async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, seat: &Arc<Seat>) {
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddr,
+        seat: &Arc<Seat>,
+    ) {
         let service = service_fn(|request| async {
             let in_flight = seat.serve();
             let mut response = self.desk.answer(request).await;
             if self.drain.stage() > Stage::Serving {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
             drop(in_flight);
             Ok::<_, Infallible>(response)
@@ -142,14 +155,19 @@ impl<D: Desk> House<D> {
 }
 
 /// TLS, after a look at the first byte: who speaks plain HTTP is told so in plain HTTP.
-async fn handshake(mut tcp: TcpStream, config: &Arc<ServerConfig>) -> io::Result<TlsStream<TcpStream>> {
+async fn handshake(
+    mut tcp: TcpStream,
+    config: &Arc<ServerConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
     let mut first = [0];
     tcp.peek(&mut first).await?;
     if first.iter().all(u8::is_ascii_uppercase) {
         tcp.write_all(PLAIN_HTTP).await?;
         tcp.shutdown().await?;
         // Read what was sent: closing over unread bytes resets the connection and takes our answer with it.
-        while tcp.readable().await.is_ok() && tcp.try_read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+        while tcp.readable().await.is_ok()
+            && tcp.try_read(&mut [0; 1024]).is_ok_and(|read| read > 0)
+        {}
         return Err(io::Error::new(io::ErrorKind::InvalidData, tls::PlainHttp));
     }
     TlsAcceptor::from(Arc::clone(config)).accept(tcp).await

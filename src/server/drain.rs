@@ -54,7 +54,12 @@ impl Drain {
 
     /// Waits until the door is closed. A lost lever closes it too.
     pub async fn closed(&self) {
-        drop(self.0.clone().wait_for(|stage| *stage == Stage::Closed).await);
+        drop(
+            self.0
+                .clone()
+                .wait_for(|stage| *stage == Stage::Closed)
+                .await,
+        );
     }
 }
 
@@ -68,7 +73,10 @@ pub struct Signals {
 impl Signals {
     /// Takes the signals over from the default handlers.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one.
@@ -119,5 +127,9 @@ pub async fn conduct(
 }
 
 fn ended(cut: usize) -> Ended {
-    if cut == 0 { Ended::Finished } else { Ended::Cut(cut) }
+    if cut == 0 {
+        Ended::Finished
+    } else {
+        Ended::Cut(cut)
+    }
 }

@@ -44,8 +44,15 @@ impl Front {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let budget = Budget::new(limits.budget_bytes);
-        Self { answering, policy: policy.to_owned(), readiness, limits, budget, metrics }
+        let budget = Budget::new(limits.budget_bytes, metrics.bodies.clone());
+        Self {
+            answering,
+            policy: policy.to_owned(),
+            readiness,
+            limits,
+            budget,
+            metrics,
+        }
     }
 
     async fn review(&self, request: &mut Request<Incoming>) -> Result<Reply, Refusal> {
@@ -54,7 +61,11 @@ impl Front {
         }
         readable(request.headers())?;
         self.metrics.in_flight.inc();
-        let Limits { body_bytes, body: patience, .. } = self.limits;
+        let Limits {
+            body_bytes,
+            body: patience,
+            ..
+        } = self.limits;
         let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await;
         let reply = body.and_then(|body| self.decide(body.bytes()));
         self.metrics.in_flight.dec();
@@ -68,7 +79,12 @@ impl Front {
         self.metrics.request_bytes.inc_by(body.len() as u64);
         let Ok(answer) = answer else {
             self.metrics.panics.inc();
-            let record = Record { resource: "other", verdict: "error", reason: "panic", ..Record::default() };
+            let record = Record {
+                resource: "other",
+                verdict: "error",
+                reason: "panic",
+                ..Record::default()
+            };
             self.metrics.review(&record, took);
             logs::decision(&record, &self.policy, took);
             return Err(Refusal::Panicked);
@@ -77,8 +93,11 @@ impl Front {
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &self.policy, took);
         let mut response = Response::new(Full::from(answer.body));
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
 
@@ -90,9 +109,15 @@ impl Front {
         self.metrics.refused(status);
         tracing::info!(path = request.uri().path(), status, reason = %refusal, "request refused");
         // A peer that waits for `100 Continue` has not sent its body; reading on would invite it to.
-        let will_send = !request.headers().contains_key(EXPECT) && !matches!(refusal, Refusal::TooSlow(_));
+        let will_send =
+            !request.headers().contains_key(EXPECT) && !matches!(refusal, Refusal::TooSlow(_));
         if will_send {
-            body::discard(request.body_mut(), self.limits.body_bytes, self.limits.linger).await;
+            body::discard(
+                request.body_mut(),
+                self.limits.body_bytes,
+                self.limits.linger,
+            )
+            .await;
         }
         refusal.response()
     }
@@ -104,7 +129,10 @@ impl Desk for Front {
     async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
         let reply = match request.uri().path() {
             "/mutate" => self.review(&mut request).await,
-            _ => self.readiness.probe(&request).unwrap_or(Err(Refusal::NotFound)),
+            _ => self
+                .readiness
+                .probe(&request)
+                .unwrap_or(Err(Refusal::NotFound)),
         };
         match reply {
             Ok(reply) => reply,
@@ -130,5 +158,13 @@ fn readable(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// A header's value, short enough to repeat to its sender.
 fn told(headers: &HeaderMap, name: &HeaderName) -> String {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).chars().take(100).collect()).unwrap_or_default()
+    headers
+        .get(name)
+        .map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .chars()
+                .take(100)
+                .collect()
+        })
+        .unwrap_or_default()
 }

@@ -26,9 +26,13 @@ pub struct BindError {
 
 fn hint(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there already; stop it or choose another address".into(),
+        io::ErrorKind::AddrInUse => {
+            "another program listens there already; stop it or choose another address".into()
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege we do not have".into(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege we do not have".into()
+        }
         _ => error.to_string(),
     }
 }
@@ -45,13 +49,20 @@ impl BindError {
 
 /// Listens on an address.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| BindError { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| BindError { address, source })
 }
 
 /// Takes connections until the house closes, then finishes what is in flight. Returns how many connections had to be
 /// cut while in flight.
 pub async fn serve<D: Desk>(tcp: TcpListener, house: Arc<House<D>>) -> usize {
-    let mut floor = Floor { house, seats: Seats::default(), tasks: JoinSet::new(), failing: false };
+    let mut floor = Floor {
+        house,
+        seats: Seats::default(),
+        tasks: JoinSet::new(),
+        failing: false,
+    };
     loop {
         tokio::select! {
             biased;
@@ -64,7 +75,9 @@ pub async fn serve<D: Desk>(tcp: TcpListener, house: Arc<House<D>>) -> usize {
         }
     }
     // Who is in the queue of the kernel has connected, and would be reset by closing now.
-    while let Poll::Ready(Ok((stream, peer))) = std::future::poll_fn(|cx| Poll::Ready(tcp.poll_accept(cx))).await {
+    while let Poll::Ready(Ok((stream, peer))) =
+        std::future::poll_fn(|cx| Poll::Ready(tcp.poll_accept(cx))).await
+    {
         floor.seat(stream, peer).await;
     }
     drop(tcp);
@@ -85,7 +98,10 @@ impl<D: Desk> Floor<D> {
         self.failing = false;
         while self.seats.len() >= self.house.limits.connections {
             if self.seats.spare_one() {
-                tracing::debug!(door = D::NAME, "closed the longest idle connection to make room");
+                tracing::debug!(
+                    door = D::NAME,
+                    "closed the longest idle connection to make room"
+                );
             } else {
                 // All are in flight: the newcomer waits until one is done.
                 tokio::select! {
@@ -96,7 +112,9 @@ impl<D: Desk> Floor<D> {
         }
         let (house, seat) = (Arc::clone(&self.house), Seat::new());
         let guest = Arc::clone(&seat);
-        let task = self.tasks.spawn(async move { house.receive(stream, peer, &guest).await });
+        let task = self
+            .tasks
+            .spawn(async move { house.receive(stream, peer, &guest).await });
         self.seats.take(seat, task);
         self.count();
     }
@@ -118,7 +136,10 @@ impl<D: Desk> Floor<D> {
     /// `accept` failed. What the peer did (aborted) costs nothing; what we lack (descriptors, memory) is not there a
     /// moment later either, so pause instead of spinning, and give one descriptor back.
     async fn stumble(&mut self, error: &io::Error) {
-        if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        if matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+        ) {
             return;
         }
         if !self.failing {
@@ -143,6 +164,9 @@ impl<D: Desk> Floor<D> {
     }
 
     fn count(&self) {
-        self.house.metrics.connections(D::NAME).set(i64::try_from(self.seats.len()).unwrap_or(i64::MAX));
+        self.house
+            .metrics
+            .connections(D::NAME)
+            .set(i64::try_from(self.seats.len()).unwrap_or(i64::MAX));
     }
 }

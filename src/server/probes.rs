@@ -34,7 +34,11 @@ impl Readiness {
             "/readyz" => self.ready(),
             _ => return None,
         };
-        Some(reads_only(request).and(ready).map(|()| text("text/plain; charset=utf-8", "ok")))
+        Some(
+            reads_only(request)
+                .and(ready)
+                .map(|()| text("text/plain; charset=utf-8", "ok")),
+        )
     }
 
     fn ready(&self) -> Result<(), Refusal> {
@@ -81,6 +85,8 @@ fn reads_only(request: &Request<Incoming>) -> Result<(), Refusal> {
 
 fn text(kind: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut response = Response::new(Full::new(body.into()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

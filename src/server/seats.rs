@@ -24,7 +24,11 @@ const BUSY: u64 = u64::MAX;
 impl Seat {
     /// A connection that was just taken.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { since: Stopwatch::start(), served: AtomicU64::new(0), idle_from: AtomicU64::new(0) })
+        Arc::new(Self {
+            since: Stopwatch::start(),
+            served: AtomicU64::new(0),
+            idle_from: AtomicU64::new(0),
+        })
     }
 
     /// Marks a request as in flight until the guard is dropped.
@@ -46,7 +50,11 @@ impl Seat {
     /// How long nothing was asked; `None` while a request is in flight.
     fn idle(&self) -> Option<Duration> {
         let from = self.idle_from.load(Ordering::Relaxed);
-        (from != BUSY).then(|| self.since.elapsed().saturating_sub(Duration::from_micros(from)))
+        (from != BUSY).then(|| {
+            self.since
+                .elapsed()
+                .saturating_sub(Duration::from_micros(from))
+        })
     }
 }
 
@@ -91,7 +99,10 @@ impl Seats {
 
     /// Connections with a request in flight.
     pub fn busy(&self) -> usize {
-        self.taken.values().filter(|(seat, _)| seat.is_busy()).count()
+        self.taken
+            .values()
+            .filter(|(seat, _)| seat.is_busy())
+            .count()
     }
 
     /// Closes the connection that can best be spared; `false` when all have a request in flight.

@@ -28,9 +28,17 @@ impl CertSlot {
         self.0.store(Some(Arc::new(certified)));
     }
 
+    /// Serves nothing any more.
+    pub fn clear(&self) {
+        self.0.store(None);
+    }
+
     /// True when `certified` is what is served now.
     pub fn serves(&self, certified: &CertifiedKey) -> bool {
-        self.0.load().as_ref().is_some_and(|now| now.cert == certified.cert)
+        self.0
+            .load()
+            .as_ref()
+            .is_some_and(|now| now.cert == certified.cert)
     }
 
     /// True while there is nothing to serve.
@@ -41,7 +49,9 @@ impl CertSlot {
 
 impl fmt::Debug for CertSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertSlot").field("empty", &self.is_empty()).finish()
+        f.debug_struct("CertSlot")
+            .field("empty", &self.is_empty())
+            .finish()
     }
 }
 
@@ -71,10 +81,17 @@ pub struct PlainHttp;
 
 /// A failed handshake in one word of a fixed list, for the metric.
 pub fn cause(error: &io::Error) -> &'static str {
-    if error.get_ref().is_some_and(|inner| inner.is::<PlainHttp>()) {
+    if error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<PlainHttp>())
+        .is_some()
+    {
         return "plain_http";
     }
-    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+    let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "closed_by_client",
             _ => "io",
@@ -88,7 +105,9 @@ pub fn cause(error: &io::Error) -> &'static str {
             | AlertDescription::CertificateExpired,
         ) => "certificate_not_trusted",
         Error::AlertReceived(_) => "alert_from_client",
-        Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => "not_tls",
+        Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => "not_tls",
         Error::InvalidMessage(_) => "malformed",
         Error::PeerIncompatible(_) => "nothing_in_common",
         Error::PeerMisbehaved(_) => "misbehaved",

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 /// The wall clock, for certificates and pauses.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the wall clock"
+)]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }

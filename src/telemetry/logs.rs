@@ -45,11 +45,16 @@ pub fn start(format: Option<Format>, verbosity: Verbosity) -> io::Result<Sink> {
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { Format::Text } else { Format::Json });
     let sink = Sink::start(io::stderr())?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone()).with_timer(Utc).with_target(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(sink.clone())
+        .with_timer(Utc)
+        .with_target(false);
     let registry = tracing_subscriber::registry();
     // A second start in one process (tests) keeps the first subscriber.
     drop(match format {
-        Format::Text => registry.with(lines.with_ansi(terminal).with_filter(filter(verbosity))).try_init(),
+        Format::Text => registry
+            .with(lines.with_ansi(terminal).with_filter(filter(verbosity)))
+            .try_init(),
         Format::Json => registry
             .with(
                 lines
@@ -96,7 +101,9 @@ fn filter(verbosity: Verbosity) -> Targets {
         Verbosity::Debug => (Level::DEBUG, Level::WARN),
         Verbosity::Trace => (Level::TRACE, Level::TRACE),
     };
-    Targets::new().with_target("cni_steward", ours).with_default(LevelFilter::from_level(theirs))
+    Targets::new()
+        .with_target("cni_steward", ours)
+        .with_default(LevelFilter::from_level(theirs))
 }
 
 /// RFC 3339 in UTC with microseconds, from our own clock.

@@ -13,12 +13,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::admission::Record;
 
-/// What `/metrics` answers with: OpenMetrics, which ends in `# EOF`.
+/// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds; a review of a small object takes 20 µs, one of 6 MiB some 10 ms.
-const BUCKETS: [f64; 11] =
-    [10e-6, 20e-6, 40e-6, 80e-6, 160e-6, 320e-6, 640e-6, 2.5e-3, 10e-3, 100e-3, 1.0];
+const BUCKETS: [f64; 11] = [
+    10e-6, 20e-6, 40e-6, 80e-6, 160e-6, 320e-6, 640e-6, 2.5e-3, 10e-3, 100e-3, 1.0,
+];
 
 /// Every metric of the program, handed to those who count.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Metrics {
     duration: Histogram,
     /// Reviews being read or decided now.
     pub in_flight: Gauge,
+    /// Bytes of review bodies in memory now.
+    pub bodies: Gauge,
     /// Bytes of review bodies.
     pub request_bytes: Counter,
     /// Bytes of answers.
@@ -72,6 +75,7 @@ impl Metrics {
             reviews: Family::default(),
             duration: Histogram::new(BUCKETS),
             in_flight: Gauge::default(),
+            bodies: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
             handshake_failures: Family::default(),
@@ -89,9 +93,29 @@ impl Metrics {
             Unit::Seconds,
             m.duration.clone(),
         );
-        registry.register("reviews_in_flight", "Reviews being read or decided", m.in_flight.clone());
-        registry.register_with_unit("request", "Size of review bodies", Unit::Bytes, m.request_bytes.clone());
-        registry.register_with_unit("response", "Size of answers", Unit::Bytes, m.response_bytes.clone());
+        registry.register(
+            "reviews_in_flight",
+            "Reviews being read or decided",
+            m.in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "reviews_in_flight",
+            "Review bodies in memory",
+            Unit::Bytes,
+            m.bodies.clone(),
+        );
+        registry.register_with_unit(
+            "request",
+            "Size of review bodies",
+            Unit::Bytes,
+            m.request_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "response",
+            "Size of answers",
+            Unit::Bytes,
+            m.response_bytes.clone(),
+        );
         registry.register(
             "tls_handshake_failures",
             "Connections lost before a request could be read",
@@ -110,14 +134,28 @@ impl Metrics {
             Unit::Seconds,
             m.certificate_expiry.clone(),
         );
-        registry.register("log_lines_dropped", "Log lines lost because nobody read them", log_lines_dropped);
-        registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "log_lines_dropped",
+            "Log lines lost because nobody read them",
+            log_lines_dropped,
+        );
+        registry.register(
+            "build",
+            "The program",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         registry.register(
             "policy",
             "The policy in force",
-            Info::new([("hash", policy_hash.to_owned()), ("mode", policy_mode.to_owned())]),
+            Info::new([
+                ("hash", policy_hash.to_owned()),
+                ("mode", policy_mode.to_owned()),
+            ]),
         );
-        Self { registry, ..metrics }
+        Self {
+            registry,
+            ..metrics
+        }
     }
 
     /// Counts one answered review.
@@ -134,7 +172,9 @@ impl Metrics {
 
     /// Counts a connection that ended before its first request.
     pub fn handshake_failed(&self, cause: &'static str) {
-        self.handshake_failures.get_or_create(&Cause { cause }).inc();
+        self.handshake_failures
+            .get_or_create(&Cause { cause })
+            .inc();
     }
 
     /// Counts a request that was turned away.
@@ -173,12 +213,26 @@ mod tests {
     #[test]
     fn an_unknown_operation_is_counted_as_other() {
         let metrics = Metrics::new("abc", "Observe", Counter::default());
-        let record = Record { operation: "x".repeat(1000), verdict: "error", ..Record::default() };
+        let record = Record {
+            operation: "x".repeat(1000),
+            verdict: "error",
+            ..Record::default()
+        };
         metrics.review(&record, Duration::from_micros(15));
         let page = metrics.encode();
-        assert!(page.contains(r#"cni_steward_reviews_total{operation="other","#), "{page}");
-        assert!(page.contains(r#"cni_steward_review_duration_seconds_bucket{le="2e-5"} 1"#) || page.contains("0.00002"), "{page}");
-        assert!(page.contains(r#"cni_steward_policy_info{hash="abc",mode="Observe"} 1"#), "{page}");
+        assert!(
+            page.contains(r#"cni_steward_reviews_total{operation="other","#),
+            "{page}"
+        );
+        assert!(
+            page.contains(r#"cni_steward_review_duration_seconds_bucket{le="2e-5"} 1"#)
+                || page.contains("0.00002"),
+            "{page}"
+        );
+        assert!(
+            page.contains(r#"cni_steward_policy_info{hash="abc",mode="Observe"} 1"#),
+            "{page}"
+        );
         assert!(page.ends_with("# EOF\n"));
     }
 }

@@ -34,8 +34,14 @@ impl Sink {
     /// Starts the thread that writes to `out`.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = sync_channel(QUEUE);
-        thread::Builder::new().name("logs".into()).stack_size(64 * 1024).spawn(move || write(&lines, out))?;
-        Ok(Self { queue, dropped: Counter::default() })
+        thread::Builder::new()
+            .name("logs".into())
+            .stack_size(64 * 1024)
+            .spawn(move || write(&lines, out))?;
+        Ok(Self {
+            queue,
+            dropped: Counter::default(),
+        })
     }
 
     /// Lines lost because the queue was full.
@@ -85,7 +91,11 @@ fn write(lines: &Receiver<Message>, mut out: impl Write) {
                 Message::Line(line) => batch.extend_from_slice(&line),
                 Message::Flush(done) => flushed.push(done),
             }
-            next = if batch.len() < BATCH { lines.try_recv().ok() } else { None };
+            next = if batch.len() < BATCH {
+                lines.try_recv().ok()
+            } else {
+                None
+            };
         }
         drop(out.write_all(&batch).and_then(|()| out.flush()));
         batch.clear();

@@ -25,8 +25,9 @@ pub enum Unusable {
 
 /// A chain and its key from PEM texts, checked to belong together.
 pub fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unusable> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|_| Unusable::Certificate)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<_, _>>()
+        .map_err(|_| Unusable::Certificate)?;
     if chain.is_empty() {
         return Err(Unusable::Certificate);
     }

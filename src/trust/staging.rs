@@ -28,10 +28,16 @@ pub fn exchange(directory: &Path, files: &[(&str, &str)]) -> Result<(), TrustErr
 
 /// Finishes or throws away what an earlier [`exchange`] left.
 pub fn settle(directory: &Path) -> Result<(), TrustError> {
-    let complete = ORDER.last().is_some_and(|last| staged(directory, last).exists());
+    let complete = ORDER
+        .last()
+        .is_some_and(|last| staged(directory, last).exists());
     for name in ORDER {
         let (from, to) = (staged(directory, name), directory.join(name));
-        let settled = if complete { fs::rename(&from, &to) } else { fs::remove_file(&from) };
+        let settled = if complete {
+            fs::rename(&from, &to)
+        } else {
+            fs::remove_file(&from)
+        };
         match settled {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(TrustError::io("put in place", &to)(error));
@@ -47,7 +53,14 @@ fn staged(directory: &Path, name: &str) -> PathBuf {
 }
 
 fn mode(name: &str) -> u32 {
-    if Path::new(name).extension().is_some_and(|kind| kind == "key") { 0o600 } else { 0o644 }
+    if Path::new(name)
+        .extension()
+        .is_some_and(|kind| kind == "key")
+    {
+        0o600
+    } else {
+        0o644
+    }
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
@@ -55,12 +68,18 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 /// Renames are on disk once the directory is.
 fn sync(directory: &Path) -> Result<(), TrustError> {
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(TrustError::io("sync", directory))
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(TrustError::io("sync", directory))
 }

@@ -40,16 +40,29 @@ impl State {
         staging::settle(&self.directory)?;
         let mut pair = self.bring_up_to_date(now, &mut notes)?;
         let damaged = |part| {
-            move |why| TrustError::Damaged { path: self.path(part), fault: pki::Fault { part, why } }
+            move |why| TrustError::Damaged {
+                path: self.path(part),
+                fault: pki::Fault { part, why },
+            }
         };
-        let expires = Certificate::read(&pair.cert).map_err(damaged(Part::Cert))?.not_after;
+        let expires = Certificate::read(&pair.cert)
+            .map_err(damaged(Part::Cert))?
+            .not_after;
         let key = std::mem::take(&mut pair.key);
         let certified = certified(pair.cert.as_bytes(), key.as_bytes())
-            .map_err(|error| TrustError::unusable(&self.path(Part::Key), error))?;
-        Ok(Loaded { certified, expires, notes })
+            .map_err(|error| TrustError::unusable(&self.path(Part::Key), error.to_string()))?;
+        Ok(Loaded {
+            certified,
+            expires,
+            notes,
+        })
     }
 
-    fn bring_up_to_date(&self, now: Timestamp, notes: &mut Vec<String>) -> Result<Pair, TrustError> {
+    fn bring_up_to_date(
+        &self,
+        now: Timestamp,
+        notes: &mut Vec<String>,
+    ) -> Result<Pair, TrustError> {
         let ca_cert = self.read(Part::AuthorityCert, notes)?;
         let ca_key = self.read(Part::AuthorityKey, notes)?;
         let cert = self.read(Part::Cert, notes)?;
@@ -60,24 +73,43 @@ impl State {
             cert: cert.as_deref(),
             key: key.as_deref(),
         };
-        let step = pki::plan(now, &stored, &self.names)
-            .map_err(|fault| TrustError::Damaged { path: self.path(fault.part), fault })?;
+        let step = pki::plan(now, &stored, &self.names).map_err(|fault| TrustError::Damaged {
+            path: self.path(fault.part),
+            fault,
+        })?;
         match step {
-            Step::Keep => Ok(Pair { cert: cert.unwrap_or_default(), key: key.unwrap_or_default() }),
+            Step::Keep => Ok(Pair {
+                cert: cert.unwrap_or_default(),
+                key: key.unwrap_or_default(),
+            }),
             Step::RenewLeaf(why) => {
-                let authority = Pair { cert: ca_cert.unwrap_or_default(), key: ca_key.unwrap_or_default() };
+                let authority = Pair {
+                    cert: ca_cert.unwrap_or_default(),
+                    key: ca_key.unwrap_or_default(),
+                };
                 let leaf = pki::leaf::make(now, &authority, &self.names)?;
-                staging::exchange(&self.directory, &[("tls.key", &leaf.key), ("tls.crt", &leaf.cert)])?;
-                notes.push(format!("made a new certificate under the same authority: {why}"));
+                staging::exchange(
+                    &self.directory,
+                    &[("tls.key", &leaf.key), ("tls.crt", &leaf.cert)],
+                )?;
+                notes.push(format!(
+                    "made a new certificate under the same authority: {why}"
+                ));
                 Ok(leaf)
             }
             Step::NewAuthority(why) => {
                 let ca = pki::authority::make(now)?;
                 let leaf = pki::leaf::make(now, &ca, &self.names)?;
-                let files =
-                    [("ca.key", &*ca.key), ("ca.crt", &ca.cert), ("tls.key", &leaf.key), ("tls.crt", &leaf.cert)];
+                let files = [
+                    ("ca.key", &*ca.key),
+                    ("ca.crt", &ca.cert),
+                    ("tls.key", &leaf.key),
+                    ("tls.crt", &leaf.cert),
+                ];
                 staging::exchange(&self.directory, &files)?;
-                notes.push(format!("made a new certificate authority, which has to be registered: {why}"));
+                notes.push(format!(
+                    "made a new certificate authority, which has to be registered: {why}"
+                ));
                 Ok(leaf)
             }
         }
@@ -87,21 +119,39 @@ impl State {
     /// something else, too.
     fn enter(&self) -> Result<(), TrustError> {
         let directory = &self.directory;
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(TrustError::io("make", directory))?;
-        let mode = fs::metadata(directory).map_err(TrustError::io("look at", directory))?.permissions().mode();
-        if mode & 0o022 != 0 { Err(TrustError::Exposed(directory.clone())) } else { Ok(()) }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(TrustError::io("make", directory))?;
+        let mode = fs::metadata(directory)
+            .map_err(TrustError::io("look at", directory))?
+            .permissions()
+            .mode();
+        if mode & 0o022 != 0 {
+            Err(TrustError::Exposed(directory.clone()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Released when the file is dropped, or by the system when the process dies.
     fn lock(&self) -> Result<File, TrustError> {
         let path = self.directory.join("lock");
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let open = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
         let file = open.map_err(TrustError::io("open", &path))?;
         for _ in 0..200 {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
-                Err(TryLockError::Error(error)) => return Err(TrustError::io("lock", &path)(error)),
+                Err(TryLockError::Error(error)) => {
+                    return Err(TrustError::io("lock", &path)(error));
+                }
             }
         }
         Err(TrustError::Locked(path))
@@ -115,8 +165,12 @@ impl State {
             bytes => bytes.map_err(TrustError::io("read", &path))?,
         };
         if matches!(part, Part::AuthorityKey | Part::Key) && is_open(&path)? {
-            fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(TrustError::io("protect", &path))?;
-            notes.push(format!("{} could be read by others; it is 0600 now", path.display()));
+            fs::set_permissions(&path, Permissions::from_mode(0o600))
+                .map_err(TrustError::io("protect", &path))?;
+            notes.push(format!(
+                "{} could be read by others; it is 0600 now",
+                path.display()
+            ));
         }
         // Not UTF-8 is not PEM: the replacement characters make the plan say so, with the file's name.
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
@@ -133,6 +187,9 @@ impl State {
 }
 
 fn is_open(path: &Path) -> Result<bool, TrustError> {
-    let mode = fs::metadata(path).map_err(TrustError::io("look at", path))?.permissions().mode();
+    let mode = fs::metadata(path)
+        .map_err(TrustError::io("look at", path))?
+        .permissions()
+        .mode();
     Ok(mode & 0o077 != 0)
 }
