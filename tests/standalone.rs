@@ -5,7 +5,11 @@
 #![allow(
     missing_docs,
     unreachable_pub,
-    reason = "a test program has no users of its items"
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
 )]
 
 #[path = "support/program.rs"]
@@ -242,7 +246,9 @@ fn a_crash_while_renewing_leaves_the_old_pair_or_the_new() {
         fs::write(place.path("tls.crt"), cert).unwrap();
         fs::write(place.path(".tls.crt.tmp"), "half a certif").unwrap();
         for (name, staged) in [(".tls.key.new", staged_key), (".tls.crt.new", staged_cert)] {
-            staged.map(|text| fs::write(place.path(name), text).unwrap());
+            if let Some(text) = staged {
+                fs::write(place.path(name), text).unwrap();
+            }
         }
         assert_eq!(place.load(clock::now()).unwrap(), [""; 0]);
         assert_eq!(&&place.read("tls.crt"), &expected);

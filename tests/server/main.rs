@@ -5,7 +5,11 @@
 #![allow(
     missing_docs,
     unreachable_pub,
-    reason = "a test program has no users of its items"
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
 )]
 
 #[path = "../support/client.rs"]

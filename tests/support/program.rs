@@ -57,8 +57,11 @@ impl Program {
                 said.push_str(&line);
                 said.push('\n');
                 drop(said);
-                while left == 0 {
-                    thread::park();
+                if left == 0 {
+                    // Holds the pipe open without reading it.
+                    loop {
+                        thread::park();
+                    }
                 }
                 left -= 1;
             }
