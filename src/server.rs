@@ -45,7 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             body: Duration::from_secs(10),
             body_bytes: 8 << 20,
             budget_bytes: 16 << 20,

@@ -98,13 +98,13 @@ impl TrustError {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
-    fn unusable(path: &Path, why: impl ToString) -> Self {
-        Self::Unusable { path: path.to_owned(), why: why.to_string() }
+    fn unusable(path: &Path, why: impl Into<String>) -> Self {
+        Self::Unusable { path: path.to_owned(), why: why.into() }
     }
 }
 
 impl From<(&Path, Why)> for TrustError {
     fn from((path, why): (&Path, Why)) -> Self {
-        Self::unusable(path, why)
+        Self::unusable(path, why.to_string())
     }
 }

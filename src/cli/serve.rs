@@ -5,7 +5,7 @@
 //! proves that the thread is alive. What may block (log lines, certificate files) has threads of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::address::{Telemetry, listen};
 use super::greeting::{Greeting, say};
+use super::policy_from;
 use super::trust::TrustArgs;
 use crate::admission;
 use crate::policy::Policy;
@@ -71,7 +72,7 @@ pub struct ServeArgs {
 
 /// Serves until a signal comes.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let policy = read_policy(args.policy.as_deref())?;
+    let policy = policy_from(args.policy.as_deref())?;
     let source = args.trust.source()?;
     let sink = logs::start(args.log_format, args.log_level).context("cannot start the log thread")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -149,16 +150,6 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
         Ended::Finished => ExitCode::SUCCESS,
         Ended::Cut(_) | Ended::Hurried => ExitCode::FAILURE,
     })
-}
-
-fn read_policy(path: Option<&Path>) -> anyhow::Result<Policy> {
-    let Some(path) = path else { return Ok(Policy::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let policy = Policy::parse(&path.display().to_string(), &text)?;
-    for warning in policy.warnings() {
-        say(&format!("warning: {}: {warning}", path.display()));
-    }
-    Ok(policy)
 }
 
 /// A duration as people write it: `5s`, `1m 30s`.

@@ -20,7 +20,7 @@ pub struct TrustArgs {
     /// ~/.local/state/cni-steward].
     #[arg(long, value_name = "DIR", env = "CNI_STEWARD_STATE")]
     state: Option<PathBuf>,
-    /// A further name or address the certificate is valid for, beside 127.0.0.1, ::1 and localhost; may be repeated.
+    /// A further name or address the certificate is valid for, beside those of this machine's loopback; may be repeated.
     #[arg(long, value_name = "NAME|IP", requires = "standalone")]
     san: Vec<Name>,
     /// A certificate of your own (PEM, leaf first).

@@ -33,8 +33,9 @@ pub fn make(now: Timestamp) -> Result<Pair, Error> {
 
 /// The first eight hex digits of the key's hash.
 fn fingerprint(key: &KeyPair) -> String {
-    let digest = digest(&SHA256, &key.subject_public_key_info());
-    digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let hash = digest(&SHA256, &key.subject_public_key_info());
+    let first = hash.as_ref().iter().take(4).fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+    format!("{first:08x}")
 }
 
 /// A time as X.509 has it: whole seconds.

@@ -9,22 +9,36 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
 
 /// What all bodies in flight may take together.
 #[derive(Debug)]
-pub struct Budget(AtomicUsize);
+pub struct Budget {
+    left: AtomicUsize,
+    lent: Gauge,
+}
 
 impl Budget {
-    /// A budget of so many bytes.
-    pub fn new(bytes: usize) -> Self {
-        Self(AtomicUsize::new(bytes))
+    /// A budget of so many bytes; `lent` shows how much of it is in use.
+    pub fn new(bytes: usize, lent: Gauge) -> Self {
+        Self { left: AtomicUsize::new(bytes), lent }
     }
 
     fn lend(&self, bytes: usize) -> bool {
-        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        let enough =
+            self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        if enough.is_ok() {
+            self.lent.inc_by(i64::try_from(bytes).unwrap_or_default());
+        }
+        enough.is_ok()
+    }
+
+    fn take_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+        self.lent.dec_by(i64::try_from(bytes).unwrap_or_default());
     }
 }
 
@@ -45,7 +59,7 @@ impl Body<'_> {
 
 impl Drop for Body<'_> {
     fn drop(&mut self) {
-        self.budget.0.fetch_add(self.lent, Ordering::Relaxed);
+        self.budget.take_back(self.lent);
     }
 }
 
@@ -93,7 +107,9 @@ async fn gather<'b>(
     let mut gathered = Vec::new();
     while let Some(frame) = incoming.frame().await {
         // Trailers tell nothing about a review.
-        let Ok(data) = frame.map_err(|error| Refusal::Broken(cause(&error)))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| Refusal::Broken(cause(&error)))?.into_data() else {
+            continue;
+        };
         let total = body.lent.saturating_add(data.len());
         if total > limit {
             return Err(Refusal::TooLarge { limit });

@@ -84,7 +84,9 @@ impl<D: Desk> House<D> {
                 };
                 match outcome {
                     Ok(Ok(tls)) => self.speak(tls, peer, seat).await,
-                    Ok(Err(error)) => self.turned_away(peer, tls::cause(&error), &error.to_string()),
+                    Ok(Err(error)) => {
+                        self.turned_away(peer, tls::cause(&error), &error.to_string());
+                    }
                     Err(_) => self.turned_away(peer, "timeout", "the handshake took too long"),
                 }
             }

@@ -44,7 +44,7 @@ impl Front {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let budget = Budget::new(limits.budget_bytes);
+        let budget = Budget::new(limits.budget_bytes, metrics.bodies.clone());
         Self { answering, policy: policy.to_owned(), readiness, limits, budget, metrics }
     }
 

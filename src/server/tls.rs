@@ -28,6 +28,11 @@ impl CertSlot {
         self.0.store(Some(Arc::new(certified)));
     }
 
+    /// Serves nothing any more.
+    pub fn clear(&self) {
+        self.0.store(None);
+    }
+
     /// True when `certified` is what is served now.
     pub fn serves(&self, certified: &CertifiedKey) -> bool {
         self.0.load().as_ref().is_some_and(|now| now.cert == certified.cert)
@@ -71,7 +76,7 @@ pub struct PlainHttp;
 
 /// A failed handshake in one word of a fixed list, for the metric.
 pub fn cause(error: &io::Error) -> &'static str {
-    if error.get_ref().is_some_and(|inner| inner.is::<PlainHttp>()) {
+    if error.get_ref().and_then(|inner| inner.downcast_ref::<PlainHttp>()).is_some() {
         return "plain_http";
     }
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {

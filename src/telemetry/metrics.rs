@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::admission::Record;
 
-/// What `/metrics` answers with: OpenMetrics, which ends in `# EOF`.
+/// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds; a review of a small object takes 20 µs, one of 6 MiB some 10 ms.
@@ -27,6 +27,8 @@ pub struct Metrics {
     duration: Histogram,
     /// Reviews being read or decided now.
     pub in_flight: Gauge,
+    /// Bytes of review bodies in memory now.
+    pub bodies: Gauge,
     /// Bytes of review bodies.
     pub request_bytes: Counter,
     /// Bytes of answers.
@@ -71,6 +73,7 @@ impl Metrics {
             reviews: Family::default(),
             duration: Histogram::new(BUCKETS),
             in_flight: Gauge::default(),
+            bodies: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
             handshake_failures: Family::default(),
@@ -89,6 +92,12 @@ impl Metrics {
             m.duration.clone(),
         );
         registry.register("reviews_in_flight", "Reviews being read or decided", m.in_flight.clone());
+        registry.register_with_unit(
+            "reviews_in_flight",
+            "Review bodies in memory",
+            Unit::Bytes,
+            m.bodies.clone(),
+        );
         registry.register_with_unit("request", "Size of review bodies", Unit::Bytes, m.request_bytes.clone());
         registry.register_with_unit("response", "Size of answers", Unit::Bytes, m.response_bytes.clone());
         registry.register(

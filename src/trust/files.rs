@@ -28,7 +28,7 @@ impl Files {
                 Unusable::Mismatch => {
                     TrustError::unusable(path, format!("is not the private key of {}", self.cert.display()))
                 }
-                error => TrustError::unusable(path, error),
+                error => TrustError::unusable(path, error.to_string()),
             }
         })?;
         let leaf = Certificate::read(&chain).map_err(|why| TrustError::from((self.cert.as_path(), why)))?;

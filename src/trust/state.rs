@@ -44,7 +44,7 @@ impl State {
         let expires = Certificate::read(&pair.cert).map_err(damaged(Part::Cert))?.not_after;
         let key = std::mem::take(&mut pair.key);
         let certified = certified(pair.cert.as_bytes(), key.as_bytes())
-            .map_err(|error| TrustError::unusable(&self.path(Part::Key), error))?;
+            .map_err(|error| TrustError::unusable(&self.path(Part::Key), error.to_string()))?;
         Ok(Loaded { certified, expires, notes })
     }
 
@@ -109,7 +109,9 @@ impl State {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(50)),
-                Err(TryLockError::Error(error)) => return Err(TrustError::io("lock", &path)(error)),
+                Err(TryLockError::Error(error)) => {
+                    return Err(TrustError::io("lock", &path)(error));
+                }
             }
         }
         Err(TrustError::Locked(path))

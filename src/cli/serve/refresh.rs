@@ -11,7 +11,7 @@ use crate::server::tls::CertSlot;
 use crate::telemetry::{clock, metrics::Metrics};
 use crate::trust::Source;
 
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Never ends.
 pub(super) async fn refresh(source: &Source, slot: &CertSlot, metrics: &Metrics) -> Infallible {
@@ -32,9 +32,11 @@ pub(super) async fn refresh(source: &Source, slot: &CertSlot, metrics: &Metrics)
                 }
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "cannot renew the certificate, serving the last good one")
+                tracing::error!(%error, "cannot renew the certificate, serving the last good one");
             }
-            Err(error) => tracing::error!(%error, "cannot renew the certificate, serving the last good one"),
+            Err(error) => {
+                tracing::error!(%error, "cannot renew the certificate, serving the last good one");
+            }
         }
     }
 }

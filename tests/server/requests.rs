@@ -1,0 +1,149 @@
+//! What is no review, and what is told about it.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::client::{Reply, post};
+use crate::server::{Server, echo, echoing, short, start};
+
+async fn ask(server: &Server, request: &str) -> Reply {
+    let mut client = server.connect().await;
+    client.send(request).await;
+    client.reply().await.unwrap()
+}
+
+async fn get(server: &Server, path: &str) -> String {
+    let mut plain = TcpStream::connect(server.telemetry).await.unwrap();
+    plain
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut page = String::new();
+    plain.read_to_string(&mut page).await.unwrap();
+    page
+}
+
+/// Fault 26.
+#[tokio::test]
+async fn only_json_is_a_review() {
+    let server = echoing().await;
+    for good in ["application/json", "application/json; charset=utf-8", "Application/JSON"] {
+        assert_eq!(ask(&server, &post("{}").replace("application/json", good)).await.status, 200, "{good}");
+    }
+    for bad in ["application/vnd.kubernetes.protobuf", "text/json", "application/jsonx", ""] {
+        let reply = ask(&server, &post("{}").replace("application/json", bad)).await;
+        assert_eq!(reply.status, 415, "{bad}");
+        assert!(reply.body.contains("must have Content-Type: application/json"), "{}", reply.body);
+        assert!(reply.body.starts_with(r#"{"kind":"Status","apiVersion":"v1""#), "{}", reply.body);
+    }
+    let none = post("{}").replace("content-type: application/json\r\n", "");
+    assert_eq!(ask(&server, &none).await.status, 415);
+    let gzip = post("{}").replace("host: x", "content-encoding: gzip");
+    let reply = ask(&server, &gzip).await;
+    assert_eq!(reply.status, 415);
+    assert!(reply.body.contains("must not be compressed"), "{}", reply.body);
+}
+
+/// Fault 28.
+#[tokio::test]
+async fn wrong_methods_and_paths_are_told_the_right_ones() {
+    let server = echoing().await;
+    let reply = ask(&server, "GET /mutate HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(reply.status, 405);
+    assert!(reply.head.contains("allow: post\r\n"), "{}", reply.head);
+    assert_eq!(ask(&server, &post("{}").replace("POST", "PUT")).await.status, 405);
+    assert_eq!(ask(&server, &post("{}").replace("/mutate", "/readyz")).await.status, 405);
+    let reply = ask(&server, &post("{}").replace("/mutate", "/validate")).await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.body.contains("reviews go to /mutate"), "{}", reply.body);
+    server.counts(r#"cni_steward_requests_refused_total{code="405"} 3"#).await;
+}
+
+#[tokio::test]
+async fn probes_answer_over_tls_and_on_the_plain_listener() {
+    let server = echoing().await;
+    for path in ["/livez", "/readyz"] {
+        let reply = ask(&server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "ok"));
+        assert!(get(&server, path).await.starts_with("HTTP/1.1 200"));
+    }
+    assert!(get(&server, "/mutate").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_decided() {
+    let server = echoing().await;
+    ask(&server, &post("{}")).await;
+    let page = get(&server, "/metrics").await;
+    assert!(
+        page.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"),
+        "{page}"
+    );
+    for line in [
+        r#"cni_steward_reviews_total{operation="CREATE",resource="daemonsets",verdict="leave",reason="test"} 1"#,
+        "cni_steward_review_duration_seconds_count 1",
+        "cni_steward_reviews_in_flight 0",
+        "cni_steward_request_bytes_total 2",
+        "cni_steward_response_bytes_total 11",
+        r#"cni_steward_connections{door="telemetry"} 1"#,
+        r#"cni_steward_policy_info{hash="abc",mode="Observe"} 1"#,
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "no {line} in {page}");
+    }
+}
+
+/// Fault 34.
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = echoing().await;
+    let mut client = server.connect().await;
+    client.send((0..50).map(|size| post(&" ".repeat(size))).collect::<String>()).await;
+    for size in 0..50 {
+        assert_eq!(client.reply().await.unwrap().body, format!("{{\"bytes\":{size}}}"));
+    }
+}
+
+/// Fault 27. RFC 9112 §6.1: `Transfer-Encoding` wins and the connection ends, so nothing can hide behind it.
+#[tokio::test]
+async fn a_request_with_two_lengths_smuggles_nothing() {
+    let server = echoing().await;
+    for lengths in
+        ["content-length: 4\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 4"]
+    {
+        let mut client = server.connect().await;
+        let hidden = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+        let head = format!(
+            "POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lengths}\r\n\r\n"
+        );
+        client.send(format!("{head}0\r\n\r\n{hidden}")).await;
+        assert_eq!(client.reply().await.unwrap().body, r#"{"bytes":0}"#);
+        assert!(client.is_closed().await, "{lengths}");
+    }
+    let mut client = server.connect().await;
+    client.send(post("{}").replace("host: x", "content-length: 3")).await;
+    assert_eq!(client.reply().await.unwrap().status, 400);
+}
+
+/// Fault 31: slow headers, and the pause between two requests.
+#[tokio::test]
+async fn a_slow_head_and_an_idle_connection_are_closed() {
+    let server = start(short(), Arc::new(echo)).await;
+    let (mut slow, mut idle) = (server.connect().await, server.connect().await);
+    slow.send("POST /mut").await;
+    idle.send(post("{}")).await;
+    assert_eq!(idle.reply().await.unwrap().status, 200);
+    assert!(idle.is_closed().await);
+    assert!(slow.reply().await.is_none_or(|reply| reply.status == 408));
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_cut_off() {
+    let server = echoing().await;
+    let mut client = server.connect().await;
+    let endless = format!("POST /mutate HTTP/1.1\r\nx: {}\r\n", "y".repeat(1 << 20));
+    client.try_send(endless).await.ok();
+    assert!(client.reply().await.is_none_or(|reply| reply.status == 431));
+}
