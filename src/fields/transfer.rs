@@ -15,6 +15,7 @@ use super::entry::{Known, List, Operation};
 use super::gather::{Gathered, gather};
 use super::order;
 use super::rewrite::{self, Rest};
+use super::set::Set;
 
 /// What the owner shall hold after the write.
 #[derive(Clone, Copy)]
@@ -120,6 +121,27 @@ fn rewritten<'s, 'a: 's>(
         _ => join(&rows),
     };
     (new != list.raw).then_some((new, gathered.moved))
+}
+
+/// The list for an object whose last owned field went with this write, so that the API server left no list:
+/// the owner's entry with the paths of `wish.own`, which we have just put back.
+pub fn restart(old: &List<'_>, wish: &Wish<'_>) -> String {
+    let mut set = Set::default();
+    for path in wish.own {
+        set.insert(path);
+    }
+    let fields = set.encode();
+    let stored = rewrite::single(old, |known| known.is_root_apply_of(wish.owner));
+    match stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
+        Some((entry, _)) => format!("[{}]", entry.raw),
+        None => {
+            let time = order::stamp(wish.now);
+            format!(
+                "[{}]",
+                rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields)
+            )
+        }
+    }
 }
 
 /// One entry of the new list.

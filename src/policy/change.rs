@@ -27,6 +27,9 @@ pub const STAMP_PATHS: [&[&str]; 3] = [
     &["metadata", "annotations", RELEASE_NAMESPACE],
 ];
 
+/// Where the provenance lives.
+pub const INSTALLED_BY_PATH: &[&str] = &["metadata", "labels", INSTALLED_BY];
+
 /// One of the two maps in `metadata`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Map {

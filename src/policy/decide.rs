@@ -178,8 +178,8 @@ impl<'a> Case<'_, 'a> {
             return outcome;
         }
         let mut changes = Changes::default();
-        let overwritten = self.stamps(&mut changes, told);
-        self.provenance(&mut changes);
+        let mut overwritten = self.stamps(&mut changes, told);
+        self.provenance(&mut changes, &mut overwritten);
         self.cluster_api(&mut changes);
         if let Some(outcome) = self.annotations_full(&changes, told) {
             return outcome;

@@ -5,7 +5,7 @@
 //! User-Agent, and the entry that this write changed tells it (apiserver `handlers/create.go`).
 
 use super::rules::{ADDON_MANAGER, EKS, Policy};
-use crate::fields::entry::List;
+use crate::fields::entry::{Known, List};
 
 /// Our own field manager.
 pub const STEWARD: &str = "cni-steward";
@@ -42,15 +42,22 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The manager of the one root entry that differs between two lists; `""` when none or several do.
+/// The manager of the one root entry that this write made or touched; `""` when there is none, or several.
+///
+/// The API server gives the writer's entry a new time (or none, when a no-op apply brought it back); an entry that only
+/// lost paths to the writer keeps its own.
 pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str {
     let mut found = "";
-    for entry in list.into_iter().flat_map(|list| &list.entries) {
-        let Some(known) = entry.known.as_ref().filter(|known| known.subresource.is_empty()) else {
-            continue;
+    for known in list.into_iter().flat_map(|list| &list.entries).filter_map(|entry| entry.known.as_ref()) {
+        let same = |before: &Known<'_>| {
+            before.manager == known.manager
+                && before.operation == known.operation
+                && before.subresource == known.subresource
+                && before.time == known.time
         };
-        let unchanged = old.is_some_and(|old| old.entries.iter().any(|before| before.raw == entry.raw));
-        if !unchanged && found != known.manager {
+        let untouched =
+            old.is_some_and(|old| old.entries.iter().filter_map(|entry| entry.known.as_ref()).any(same));
+        if known.is_root() && !untouched && found != known.manager {
             if !found.is_empty() {
                 return "";
             }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{Case, Outcome, Reason, Told, leave, value_of};
 use crate::fields::transfer::{self, Transfer, Wish};
 use crate::policy::change::{
-    Changes, Edit, HELM, INSTALLED_BY, MANAGED_BY, Map, PREVENT_DELETION, RELEASE_NAME, RELEASE_NAMESPACE,
-    STAMP_PATHS, Why,
+    Changes, Edit, HELM, INSTALLED_BY, INSTALLED_BY_PATH, MANAGED_BY, Map, PREVENT_DELETION, RELEASE_NAME,
+    RELEASE_NAMESPACE, STAMP_PATHS, Why,
 };
 use crate::policy::rules::{ClusterApi, EKS, Fields, ManagedAddon};
 use crate::policy::writer::Writer;
@@ -46,7 +46,12 @@ impl<'a> Case<'_, 'a> {
         overwritten
     }
 
-    pub(super) fn provenance(&self, changes: &mut Changes<'a>) {
+    /// Adds the provenance, or puts it back; a path that had been overwritten joins `overwritten`.
+    pub(super) fn provenance(
+        &self,
+        changes: &mut Changes<'a>,
+        overwritten: &mut Vec<&'static [&'static str]>,
+    ) {
         if !self.subject.target.kind.stamped() {
             return;
         }
@@ -54,7 +59,12 @@ impl<'a> Case<'_, 'a> {
         let before = self.subject.old.and_then(|old| old.labels.get(INSTALLED_BY));
         let (value, why) = match (before, found) {
             (Some(before), Some(found)) if before == found => return,
-            (Some(before), _) => (Cow::Borrowed(before), Why::PutBack),
+            (Some(before), found) => {
+                if found.is_some() {
+                    overwritten.push(INSTALLED_BY_PATH);
+                }
+                (Cow::Borrowed(before), Why::PutBack)
+            }
             (None, Some(_)) => return,
             (None, None) => {
                 let word = match self.subject.old {
@@ -123,10 +133,9 @@ impl<'a> Case<'_, 'a> {
 
     /// Moves field ownership as `fields`, `absorb` and `managedAddon` say.
     pub(super) fn fields(&self, changes: &mut Changes<'a>, overwritten: &[&[&str]], told: &mut Told) {
-        let Some(list) = self.list else { return };
         let stamped = self.policy.owner.release.is_some() && self.subject.target.kind.stamped();
         let merge = self.policy.fields == Fields::Transfer;
-        if !merge && !stamped {
+        if !merge && !stamped && overwritten.is_empty() {
             return;
         }
         // In a stored object the managed add-on's entry looks like the bootstrap's, so `eks` moves only in its own write.
@@ -142,6 +151,13 @@ impl<'a> Case<'_, 'a> {
             own,
             disown: overwritten,
             now: self.now,
+        };
+        let Some(list) = self.list.filter(|list| !list.entries.is_empty()) else {
+            let put_back = changes.edits.iter().any(|edit| edit.why == Why::PutBack);
+            if let Some(old) = self.old_list.filter(|_| put_back && stamped) {
+                changes.managed_fields = Some(transfer::restart(old, &wish));
+            }
+            return;
         };
         let outcome = transfer::transfer(list, self.old_list, &wish);
         for sentence in outcome.left {
