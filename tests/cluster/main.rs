@@ -17,6 +17,7 @@ mod harness;
 mod helm;
 mod modes;
 mod raw;
+mod real;
 mod scene;
 mod writers;
 
@@ -26,6 +27,8 @@ fn main() {
     if harness::is_victim() {
         harness::victim();
     }
-    let cases = [harness::CASES, raw::CASES, capa::CASES, helm::CASES, writers::CASES, modes::CASES].concat();
+    let cases =
+        [harness::CASES, raw::CASES, capa::CASES, helm::CASES, writers::CASES, modes::CASES, &real::cases()]
+            .concat();
     suite::run("cluster", &cases);
 }
