@@ -1,3 +1,49 @@
+# What a developer or user types. `make help` lists it; every target works on a fresh machine with Rust and Go.
+
+CARGO ?= cargo
+# A folder with the manifests and reviews that AWS and real API servers produce, if one is beside the project.
+CNI_STEWARD_REAL_DATA ?= $(abspath $(wildcard ../shared/data))
+export CNI_STEWARD_REAL_DATA
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Build and run the server on this machine, with a certificate authority of its own
+	@echo "building cni-steward (a few minutes the first time)…" >&2
+	$(CARGO) run --release --locked --quiet -- serve --standalone --policy examples/adopt.yaml
+
+.PHONY: test
+test: check control-plane ## Formatting, lints, and all tests, those on real API servers included
+	CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
+
+.PHONY: check
+check: ## Formatting and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+.PHONY: deny
+deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check bans licenses sources
+
+.PHONY: demo
+demo: ## The whole story on real API servers, before and after, on one screen
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
+	@echo "building cni-steward…" >&2
+	@$(CARGO) test --locked --quiet --test demo
+
 .PHONY: control-plane
 control-plane: ## Get the programs the API server tests need, building what is not here
-	tests/control-plane/get.sh
+	@tests/control-plane/get.sh >/dev/null
+
+.PHONY: record
+record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers
+	@tests/control-plane/get.sh >/dev/null
+	$(CARGO) test --locked --quiet --test record
+
+.PHONY: clean
+clean: ## Remove what was built here (not the cache of control-plane programs)
+	$(CARGO) clean

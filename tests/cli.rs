@@ -1,5 +1,14 @@
 //! The commands that need no cluster: `review` and `export webhook`, as scripts call them.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
+)]
+
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -1,5 +1,14 @@
 //! The policy file: its defaults, and one error for each mistake that says where, what was found and what is allowed.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
+)]
+
 use cni_steward::policy::Policy;
 use cni_steward::policy::rules::{ClusterApi, Fields, ManagedAddon, Mode};
 
@@ -21,8 +30,14 @@ fn only_the_mode_is_needed_and_the_rest_has_defaults() {
     assert_eq!(adopt.owner.release.as_ref().unwrap().to_string(), "kube-system/aws-vpc-cni");
     assert_eq!((adopt.fields, adopt.cluster_api), (Fields::Transfer, ClusterApi::Protect));
     assert_eq!(adopt.managed_addon, ManagedAddon::Unknown);
-    assert_eq!(adopt.absorb.iter().map(|p| p.as_str()).collect::<Vec<_>>(), ["eks"]);
-    assert_eq!(adopt.exempt.usernames.iter().map(|p| p.as_str()).collect::<Vec<_>>(), ["eks:addon-manager"]);
+    assert_eq!(
+        adopt.absorb.iter().map(cni_steward::policy::pattern::Pattern::as_str).collect::<Vec<_>>(),
+        ["eks"]
+    );
+    assert_eq!(
+        adopt.exempt.usernames.iter().map(cni_steward::policy::pattern::Pattern::as_str).collect::<Vec<_>>(),
+        ["eks:addon-manager"]
+    );
     assert_eq!(adopt.targets.settings, "amazon-vpc-cni");
     assert_eq!(read("mode: Observe").cluster_api, ClusterApi::Leave);
     assert_eq!(read("mode: Block").cluster_api, ClusterApi::Leave);

@@ -1,5 +1,14 @@
 //! The house keeps its rooms: pure rooms import no I/O, no clock and no environment, and no file grows into two ideas.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
+)]
+
 use std::path::{Path, PathBuf};
 
 const PURE: [&str; 4] = ["policy", "fields", "pki", "admission"];

@@ -39,7 +39,7 @@ impl Patch {
                 match &edit.value {
                     Some(value) => self.operation("add", parent, Some(edit.key), Some(&string(value))),
                     None if meta.get(edit.key).is_some() => {
-                        self.operation("remove", parent, Some(edit.key), None)
+                        self.operation("remove", parent, Some(edit.key), None);
                     }
                     None => {}
                 }

@@ -133,9 +133,9 @@ fn kinds(wanted: impl Fn(Kind) -> bool) -> Vec<Kind> {
     Kind::ALL.into_iter().filter(|kind| wanted(*kind)).collect()
 }
 
-fn in_namespace(names: &Names) -> Option<LabelSelector> {
+fn in_namespace(names: &Names) -> LabelSelector {
     // Set on every namespace by the API server itself since 1.21.
-    Some(select("kubernetes.io/metadata.name", &names.namespace))
+    select("kubernetes.io/metadata.name", &names.namespace)
 }
 
 fn select(key: &str, value: &str) -> LabelSelector {
@@ -157,7 +157,7 @@ fn by_condition(names: &Names) -> Vec<Entry> {
                 "request.name == '{}' || (request.resource.resource == 'configmaps' && request.name == '{}')",
                 names.name, names.settings
             )),
-            namespace: in_namespace(names),
+            namespace: Some(in_namespace(names)),
             labelled: None,
         },
         Entry {
@@ -183,7 +183,7 @@ fn by_selector(names: &Names) -> Vec<Entry> {
             kinds: kinds(Kind::namespaced),
             scope: "Namespaced",
             conditions: None,
-            namespace: in_namespace(names),
+            namespace: Some(in_namespace(names)),
             labelled: labelled(),
         },
         Entry {

@@ -122,10 +122,10 @@ fn text(received: &Received<'_>, judged: &Judged<'_>, policy: &Policy) -> String
     let mut out = String::new();
     match judged {
         Judged::Outside => {
-            line(&mut out, &format!("ALLOW   {what}\nreason  outside-catalogue: not a target, left alone"))
+            line(&mut out, &format!("ALLOW   {what}\nreason  outside-catalogue: not a target, left alone"));
         }
         Judged::Odd(problem) => {
-            line(&mut out, &format!("ALLOW   {what}\nreason  odd-object: {problem}; left alone"))
+            line(&mut out, &format!("ALLOW   {what}\nreason  odd-object: {problem}; left alone"));
         }
         Judged::Decided(object, decision) => {
             let verdict = match decision.verdict {

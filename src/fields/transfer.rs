@@ -132,16 +132,11 @@ pub fn restart(old: &List<'_>, wish: &Wish<'_>) -> String {
     }
     let fields = set.encode();
     let stored = rewrite::single(old, |known| known.is_root_apply_of(wish.owner));
-    match stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
-        Some((entry, _)) => format!("[{}]", entry.raw),
-        None => {
-            let time = order::stamp(wish.now);
-            format!(
-                "[{}]",
-                rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields)
-            )
-        }
+    if let Some((entry, _)) = stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
+        return format!("[{}]", entry.raw);
     }
+    let time = order::stamp(wish.now);
+    format!("[{}]", rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields))
 }
 
 /// One entry of the new list.

@@ -125,7 +125,7 @@ impl<'a> Case<'_, 'a> {
                 return leave(Reason::Paused, format!("{} is paused until {until}", self.subject.target));
             }
             Pause::Unreadable => {
-                told.warn(format!("{ALLOW_UNTIL} is not an RFC 3339 time and does not count"))
+                told.warn(format!("{ALLOW_UNTIL} is not an RFC 3339 time and does not count"));
             }
             Pause::TooFar => told.warn(format!("{ALLOW_UNTIL} lies more than 24 h ahead and does not count")),
         }
@@ -150,13 +150,12 @@ impl<'a> Case<'_, 'a> {
         let mut unheard = Told::default();
         match self.adopt(&mut unheard) {
             (Verdict::Amend(changes), _, _) => {
-                would.push(format!("Adopt would {}", words::describe(&changes, self.policy)))
+                would.push(format!("Adopt would {}", words::describe(&changes, self.policy)));
             }
-            (Verdict::Refuse(_), _, _) => {}
             (Verdict::Leave, Reason::OtherRelease | Reason::AnnotationsFull, message) => {
                 would.push(format!("Adopt would leave it: {message}"));
             }
-            (Verdict::Leave, _, _) => {}
+            (Verdict::Leave | Verdict::Refuse(_), _, _) => {}
         }
         if matches!(self.block(&mut unheard).0, Verdict::Refuse(_)) {
             would.push(format!("Block would refuse this CREATE of {}", self.subject.target));

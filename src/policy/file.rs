@@ -35,9 +35,24 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct OwnerPart {
     manager: Option<Spanned<String>>,
-    /// Absent: the default; `null`: the owner has no release.
-    #[serde(default, deserialize_with = "present")]
-    release: Option<Option<ReleasePart>>,
+    #[serde(default)]
+    release: ReleaseChoice,
+}
+
+/// `owner.release`, where leaving it out and writing `null` are two things.
+#[derive(Default)]
+enum ReleaseChoice {
+    #[default]
+    Default,
+    /// `null`: the owner has no release.
+    None,
+    Named(ReleasePart),
+}
+
+impl<'de> Deserialize<'de> for ReleaseChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::None, Self::Named))
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,10 +76,6 @@ struct TargetsPart {
     name: Option<Spanned<String>>,
     namespace: Option<Spanned<String>>,
     settings: Option<Spanned<String>>,
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<ReleasePart>>, D::Error> {
-    Option::<ReleasePart>::deserialize(deserializer).map(Some)
 }
 
 /// Reads the file's text; `name` is only for error texts.
@@ -182,15 +193,15 @@ impl Source<'_> {
     fn owner(&self, part: OwnerPart, policy: &mut Policy) -> Result<(), PolicyError> {
         if let Some(manager) = part.manager {
             self.manager(&manager, "owner.manager")?;
-            if part.release.is_none() && manager.value.starts_with("argocd") {
+            if matches!(part.release, ReleaseChoice::Default) && manager.value.starts_with("argocd") {
                 policy.owner.release = None;
             }
             policy.owner.manager = manager.value;
         }
         match part.release {
-            None => {}
-            Some(None) => policy.owner.release = None,
-            Some(Some(release)) => {
+            ReleaseChoice::Default => {}
+            ReleaseChoice::None => policy.owner.release = None,
+            ReleaseChoice::Named(release) => {
                 let mut named = Release { name: "aws-vpc-cni".into(), namespace: "kube-system".into() };
                 if let Some(name) = release.name {
                     named.name = self.dns_name(name, "owner.release.name", MAX_RELEASE)?;

@@ -1,9 +1,9 @@
 //! What a decision may look at: borrowed from the review, nothing of it owned.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::change::{
     ALLOW_UNTIL, INSTALLED_BY, MANAGED_ADDON, MANAGED_BY, PREVENT_DELETION, RELEASE_NAME, RELEASE_NAMESPACE,
@@ -86,7 +86,7 @@ struct Template<'a> {
 #[serde(rename_all = "camelCase")]
 struct PodSpec<'a> {
     #[serde(borrow)]
-    node_selector: Option<std::collections::BTreeMap<Cow<'a, str>, IgnoredAny>>,
+    node_selector: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
     #[serde(borrow)]
     containers: Option<Vec<Container<'a>>>,
 }

@@ -103,8 +103,9 @@ mod tests {
 
     impl Write for Blocked {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            thread::park();
-            Ok(0)
+            loop {
+                thread::park();
+            }
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
@@ -115,7 +116,8 @@ mod tests {
     #[test]
     fn a_blocked_sink_drops_lines_and_returns_at_once() {
         let mut sink = Sink::start(Blocked).unwrap();
-        for _ in 0..QUEUE * 2 {
+        // What the writer may take before it blocks, what the queue holds, and one line more.
+        for _ in 0..=BATCH + QUEUE {
             sink.write_all(b"line\n").unwrap();
         }
         assert!(sink.dropped().get() > 0);

@@ -11,7 +11,6 @@ use crate::support::steward::Steward;
 use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
 
 pub(crate) const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl];
-pub(crate) const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl];
 pub(crate) const NEW_HELM_3: &[Tool] = &[ApiServer136, Etcd, Kubectl, Helm3];
 pub(crate) const NEW_HELM_4: &[Tool] = &[ApiServer136, Etcd, Kubectl, Helm4];
 pub(crate) const OLD_HELM_4: &[Tool] = &[ApiServer124, Etcd, Kubectl, Helm4];

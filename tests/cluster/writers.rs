@@ -188,9 +188,7 @@ fn second_webhook() {
                 ])
                 .ok();
             let object = scene.daemon_set();
-            if label(&object, CAPA).is_none() {
-                return None;
-            }
+            label(&object, CAPA)?;
             assert_stamped_and_owned(&object);
             // The log is written beside the answer.
             crate::support::until(
@@ -218,7 +216,8 @@ fn webhook_down() {
 
 fn pause() {
     let scene = adopted();
-    let until = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_mins(30)).unwrap();
+    let until =
+        cni_steward::telemetry::clock::now().checked_add(jiff::SignedDuration::from_mins(30)).unwrap();
     let pause = format!("cni-steward.dev/allow-until={until:.0}");
     scene.kubectl(&["annotate", "ds", "aws-node", &pause]).ok();
     scene.kubectl(&["label", "ds", "aws-node", "app.kubernetes.io/managed-by=me", "--overwrite"]).ok();

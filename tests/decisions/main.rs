@@ -2,7 +2,15 @@
 //!
 //! Whether the API server and Helm agree is shown in `tests/cluster`; here the corner cases are quick to state.
 
-#![allow(unreachable_pub, reason = "a test crate has no outside")]
+#![allow(
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail, and nobody else uses its items"
+)]
 
 mod adopt;
 mod bad_input;
