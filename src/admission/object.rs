@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::review::{Mapping, Text};
+use super::json::{Mapping, Text};
 use crate::policy::object::{KEYS, Meta, Object};
 
 #[derive(Deserialize)]

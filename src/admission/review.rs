@@ -12,7 +12,6 @@ use std::borrow::Cow;
 use serde::de::DeserializeSeed as _;
 
 use parse::{Envelope, Parts};
-pub(super) use parse::{Mapping, Text};
 
 use crate::policy::rules::Names;
 use crate::policy::{Kind, Target};

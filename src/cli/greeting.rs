@@ -3,7 +3,7 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::address::reachable;
 
@@ -53,11 +53,17 @@ impl Greeting<'_> {
             ));
             say(&format!(
                 "register it with a cluster that runs on this machine:\n  \
-                 cni-steward export webhook --url https://{address}/mutate --ca {ca} | kubectl apply -f -"
+                 {} export webhook --url https://{address}/mutate --ca {ca} | kubectl apply -f -",
+                quoted(&ourselves())
             ));
         }
         say("\nstop it with Ctrl-C; twice to stop at once\n");
     }
+}
+
+/// How the person who started us would start us again.
+fn ourselves() -> PathBuf {
+    std::env::args_os().next().map_or_else(|| "cni-steward".into(), PathBuf::from)
 }
 
 /// A path as a shell takes it.

@@ -1,7 +1,7 @@
 //! Reading a certificate: the few facts that plans are made of.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 

@@ -100,6 +100,18 @@ pub(crate) fn victim() -> ! {
     }
 }
 
+/// This very program; with Ctrl-C switched on again where whoever started us had it ignored, as a shell's `&` does.
+fn victim_command() -> Command {
+    let program = std::env::current_exe().unwrap();
+    let gnu_env = Command::new("env").args(["--default-signal=INT", "true"]).output();
+    if gnu_env.is_ok_and(|output| output.status.success()) {
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(program);
+        return command;
+    }
+    Command::new(program)
+}
+
 fn after(signal: &str) {
     struct Victim(Child);
     impl Drop for Victim {
@@ -109,8 +121,7 @@ fn after(signal: &str) {
         }
     }
 
-    let program = std::env::current_exe().unwrap();
-    let child = Command::new(program).env(VICTIM, "yes").stdout(Stdio::piped()).spawn().unwrap();
+    let child = victim_command().env(VICTIM, "yes").stdout(Stdio::piped()).spawn().unwrap();
     let mut victim = Victim(child);
     let mut line = String::new();
     BufReader::new(victim.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
