@@ -198,6 +198,15 @@ fn export_webhook_refuses_what_an_api_server_would() {
 }
 
 #[test]
+fn export_webhook_never_prints_a_private_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("both.pem");
+    std::fs::write(&file, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
+    let args = ["export", "webhook", "--url", "https://x/mutate", "--ca", file.to_str().unwrap()];
+    assert!(fails(2, &args).contains("it holds a private key"));
+}
+
+#[test]
 fn every_command_explains_itself_with_examples() {
     for args in [vec!["serve"], vec!["review"], vec!["export", "webhook"]] {
         let text = ok(&[args.as_slice(), &["--help"]].concat());

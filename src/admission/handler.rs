@@ -10,6 +10,9 @@ use crate::policy::decide::{Decision, Subject};
 use crate::policy::object::Object;
 use crate::policy::{Policy, Verdict, decide};
 
+/// The API server cuts all warnings of a request once they hold 4096 characters (apiserver `filters/warning.go`).
+const MAX_WARNINGS: usize = 10;
+
 /// What a review is answered with, and what there is to tell about it.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -156,7 +159,8 @@ fn reply_to(received: &Received<'_>, policy: &Policy, now: Timestamp) -> Answer 
             record.reason = decision.reason.code();
             record.message = decision.message;
             record.manager = decision.manager;
-            record.warnings = decision.warnings.iter().map(|text| reply::warning(text)).collect();
+            record.warnings =
+                decision.warnings.iter().take(MAX_WARNINGS).map(|text| reply::warning(text)).collect();
             match decision.verdict {
                 Verdict::Leave => {}
                 Verdict::Amend(changes) => {

@@ -255,6 +255,12 @@ fn ca_bundle(file: &PathBuf) -> anyhow::Result<ByteString> {
     use rustls_pki_types::pem::PemObject as _;
     let place = || format!("--ca {}", file.display());
     let pem = std::fs::read(file).with_context(place)?;
+    if String::from_utf8_lossy(&pem).contains("PRIVATE KEY") {
+        bail!(
+            "--ca {}: it holds a private key, which must not leave this machine; give certificates only",
+            file.display()
+        );
+    }
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.with_context(place)?;

@@ -53,7 +53,7 @@ fn the_schema_gets_field_ownership_and_nothing_else() {
 }
 
 #[rstest::rstest]
-fn a_second_look_at_the_result_changes_nothing(
+fn fault_22_a_second_look_at_the_result_changes_nothing(
     #[values("DaemonSet", "ServiceAccount", "ConfigMap", "ClusterRole", "CustomResourceDefinition")]
     kind: &str,
 ) {
@@ -170,7 +170,7 @@ fn a_managed_addon_that_is_not_exempt_is_absorbed_like_anybody() {
 }
 
 #[test]
-fn a_target_of_another_release_is_left_and_both_are_named() {
+fn fault_23_a_target_of_another_release_is_left_and_both_are_named() {
     let mut object = daemon_set();
     object["metadata"]["annotations"] = json!({NAME: "their-cni", NAMESPACE: "net"});
     for write in

@@ -79,7 +79,7 @@ fn nothing_is_stamped() {
 }
 
 #[test]
-fn dry_runs_are_decided_alike() {
+fn fault_19_dry_runs_are_decided_alike() {
     let seen = Write::create(&daemon_set()).set("dryRun", json!(true)).judge(&block());
     assert_eq!(seen.reason(), "blocked");
     assert!(seen.answer.record.dry_run);

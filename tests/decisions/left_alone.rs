@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::write::{Write, adopt, daemon_set, see, target};
 
 #[test]
-fn deletion_subresources_and_connections_pass() {
+fn fault_18_deletion_subresources_and_connections_pass() {
     let object = daemon_set();
     let delete = Write::create(&object)
         .set("operation", json!("DELETE"))
@@ -25,7 +25,7 @@ fn deletion_subresources_and_connections_pass() {
 }
 
 #[test]
-fn a_name_that_is_still_to_be_generated_is_no_target() {
+fn fault_21_a_name_that_is_still_to_be_generated_is_no_target() {
     let mut object = daemon_set();
     object["metadata"].as_object_mut().unwrap().remove("name");
     object["metadata"]["generateName"] = json!("aws-node");
