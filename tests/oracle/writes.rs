@@ -1,0 +1,1 @@
+use crate::support::suite::Case; pub(crate) const CASES: &[Case] = &[];
