@@ -31,8 +31,8 @@ impl Random {
         self.below(times) == 0
     }
 
-    pub(crate) fn of<'t, T>(&mut self, items: &'t [T]) -> &'t T {
-        &items[self.below(items.len())]
+    pub(crate) fn of<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
     }
 }
 

@@ -172,10 +172,10 @@ fn damage(text: String, random: &mut Random) -> String {
     for _ in 0..=random.below(2) {
         let at = random.below(bytes.len());
         match random.below(4) {
-            0 => bytes[at] = *random.of(b"{}[]\":,.\\fkvix019-+eE n\0\xff"),
+            0 => bytes[at] = random.of(b"{}[]\":,.\\fkvix019-+eE n\0\xff"),
             1 => bytes[at] ^= 1 << random.below(8),
             2 => drop(bytes.remove(at)),
-            _ => bytes.insert(at, *random.of(b"{}\":,.\\fkvix019-")),
+            _ => bytes.insert(at, random.of(b"{}\":,.\\fkvix019-")),
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -334,7 +334,7 @@ fn object(count: usize, random: &mut Random, depth: usize) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut parts = Vec::new();
     for _ in 0..count {
-        let name = *random.of(WORDS);
+        let name = random.of(WORDS);
         if !names.contains(&name) {
             names.push(name);
             parts.push(format!("{}{}:{}", quote(name, random), space(random), value(random, depth)));
@@ -346,11 +346,11 @@ fn object(count: usize, random: &mut Random, depth: usize) -> String {
 fn value(random: &mut Random, depth: usize) -> String {
     match random.below(if depth > 2 { 6 } else { 8 }) {
         0..=2 => {
-            let word: &str = random.of::<&str>(WORDS);
+            let word: &str = random.of(WORDS);
             quote(word, random)
         }
         3 => number(random),
-        4 => (*random.of(&["true", "false"])).to_owned(),
+        4 => (random.of(&["true", "false"])).to_owned(),
         5 => "null".to_owned(),
         6 => {
             let items: Vec<_> = (0..random.below(3)).map(|_| value(random, depth + 1)).collect();
