@@ -17,11 +17,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-const LABELS: [&str; 3] = [
-    "app.kubernetes.io/managed-by",
-    "cni-steward.dev/installed-by",
-    "aws.cluster.x-k8s.io/prevent-deletion",
-];
+const LABELS: [&str; 3] =
+    ["app.kubernetes.io/managed-by", "cni-steward.dev/installed-by", "aws.cluster.x-k8s.io/prevent-deletion"];
 const ANNOTATIONS: [&str; 3] =
     ["meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "cni-steward.dev/managed-addon"];
 
@@ -150,7 +147,8 @@ fn entry() -> impl Strategy<Value = Value> {
 
 fn pairs(keys: [&'static str; 3]) -> impl Strategy<Value = Value> {
     let key = prop_oneof![4 => select(keys.to_vec()).prop_map(str::to_owned), 1 => "[a-z~/]{1,4}"];
-    let value = select(vec!["Helm", "aws-vpc-cni", "kube-system", "eks", "true", "", "another"]).prop_map(|text| json!(text));
+    let value = select(vec!["Helm", "aws-vpc-cni", "kube-system", "eks", "true", "", "another"])
+        .prop_map(|text| json!(text));
     prop_oneof![
         8 => prop::collection::vec((key, value), 0..5).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         1 => Just(Value::Null),
@@ -178,17 +176,19 @@ fn object() -> impl Strategy<Value = Value> {
 fn review() -> impl Strategy<Value = Value> {
     let user = select(vec!["admin", "eks:addon-manager", "eks:cluster-bootstrap"]);
     let named = prop_oneof![5 => manager().prop_map(Some), 1 => Just(None)];
-    (object(), prop::option::of(object()), user, named, any::<bool>()).prop_map(|(object, old, user, manager, same)| {
-        let old = old.map(|old| if same { object.clone() } else { old });
-        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
-        json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {
+    (object(), prop::option::of(object()), user, named, any::<bool>()).prop_map(
+        |(object, old, user, manager, same)| {
+            let old = old.map(|old| if same { object.clone() } else { old });
+            let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+            json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {
             "uid": "7f0c", "kind": {"group": "apps", "version": "v1", "kind": "DaemonSet"},
             "resource": {"group": "apps", "version": "v1", "resource": "daemonsets"},
             "name": "aws-node", "namespace": "kube-system", "operation": operation,
             "userInfo": {"username": user, "groups": ["system:authenticated"]},
             "object": object, "oldObject": old, "dryRun": false,
             "options": {"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": manager}}})
-    })
+        },
+    )
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
@@ -240,8 +240,8 @@ fn spoil(bytes: &mut Vec<u8>, damage: &Damage) {
                 return;
             }
             let from = colons[at.index(colons.len())] + 1;
-            let tail = String::from_utf8_lossy(&bytes[from..]).into_owned();
-            let mut values = serde_json::Deserializer::from_str(&tail).into_iter::<serde::de::IgnoredAny>();
+            let tail = bytes[from..].to_vec();
+            let mut values = serde_json::Deserializer::from_slice(&tail).into_iter::<serde::de::IgnoredAny>();
             if matches!(values.next(), Some(Ok(_))) {
                 bytes.splice(from..from + values.byte_offset(), text.bytes());
             }
@@ -334,7 +334,9 @@ fn deep_nesting_costs_neither_the_stack_nor_a_wrong_answer() {
 fn a_huge_list_moves_whole_and_the_answer_grows_with_what_changes_only() {
     let policy = Policy::parse("policy.yaml", POLICIES[0]).unwrap();
     let size = |ours: usize, others: usize| {
-        let fields = |index: usize| format!(r#"{{"f:spec":{{"k:{{\"name\":\"n{index}\"}}":{{".":{{}},"f:value":{{}}}}}}}}"#);
+        let fields = |index: usize| {
+            format!(r#"{{"f:spec":{{"k:{{\"name\":\"n{index}\"}}":{{".":{{}},"f:value":{{}}}}}}}}"#)
+        };
         let entry = |index: usize| {
             let manager = if index < ours { "eks".to_owned() } else { format!("client-{index}") };
             text_of(&manager, &fields(index))

@@ -365,7 +365,11 @@ fn stamp_mode_puts_a_renewed_entry_where_its_new_time_belongs() {
     let eks = entry("eks", "Apply", T2, r#"{"f:spec":{"f:b":{}}}"#);
     let outcome = run(&list(&[&helm, &eks]), None, &Wish { merge: false, ..wish() });
     let now = entry("helm", "Apply", "2026-11-22T12:34:56Z", &stamped(r#","f:spec":{"f:a":{}}"#));
-    assert_eq!(replaced(&outcome), list(&[&eks, &now]), "else the API server's next no-op is written to etcd");
+    assert_eq!(
+        replaced(&outcome),
+        list(&[&eks, &now]),
+        "else the API server's next no-op is written to etcd"
+    );
 }
 
 #[test]

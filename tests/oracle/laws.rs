@@ -100,7 +100,9 @@ fn rest(object: &Value) -> Value {
     let mut rest = object.clone();
     let metadata = rest["metadata"].as_object_mut().unwrap();
     metadata.remove("managedFields");
-    for (map, keys) in [("labels", [MANAGED_BY, INSTALLED_BY, PREVENT]), ("annotations", [NAME, NAMESPACE, ADDON])] {
+    for (map, keys) in
+        [("labels", [MANAGED_BY, INSTALLED_BY, PREVENT]), ("annotations", [NAME, NAMESPACE, ADDON])]
+    {
         let Some(pairs) = metadata.get_mut(map).and_then(Value::as_object_mut) else { continue };
         for key in keys {
             pairs.remove(key);
@@ -114,7 +116,9 @@ fn rest(object: &Value) -> Value {
 
 impl Seen<'_> {
     pub(crate) fn check(&self) -> Law {
-        expect(rest(self.tracked) == rest(self.patched), || "something outside the catalogue changed".to_owned())?;
+        expect(rest(self.tracked) == rest(self.patched), || {
+            "something outside the catalogue changed".to_owned()
+        })?;
         self.list_is_sound()?;
         match self.reason {
             "adopted" | "in-order" if self.rule.adopt => {
@@ -176,7 +180,9 @@ impl Seen<'_> {
         let crd = self.kind == "CustomResourceDefinition";
         if self.rule.release && !crd {
             for (map, key, value) in STAMPS {
-                expect(metadata[map][key] == value, || format!("expected {key}: {value}, seen {}", metadata[map][key]))?;
+                expect(metadata[map][key] == value, || {
+                    format!("expected {key}: {value}, seen {}", metadata[map][key])
+                })?;
             }
         }
         if crd {
@@ -187,7 +193,9 @@ impl Seen<'_> {
         let right = if before.is_null() { installed.is_string() } else { installed == before };
         expect(right, || format!("installed-by was {before}, is {installed}"))?;
         let wanted = self.rule.protect && self.kind != "ConfigMap";
-        expect(!wanted || metadata["labels"][PREVENT].is_string(), || "not protected from Cluster API".to_owned())
+        expect(!wanted || metadata["labels"][PREVENT].is_string(), || {
+            "not protected from Cluster API".to_owned()
+        })
     }
 
     /// Whether this entry's paths belong to the owner now.
@@ -210,10 +218,13 @@ impl Seen<'_> {
         if stamped {
             wanted.extend(STAMPS.map(|(map, key, _)| path(map, key)));
         }
-        let is_owner = |entry: &&Value| is_root(entry) && is_apply(entry) && manager(entry) == self.rule.owner;
+        let is_owner =
+            |entry: &&Value| is_root(entry) && is_apply(entry) && manager(entry) == self.rule.owner;
         let mine: Vec<&Value> = after.iter().filter(is_owner).collect();
         let count = usize::from(!wanted.is_empty());
-        expect(mine.len() == count, || format!("expected {count} Apply entry of the owner, seen {}", mine.len()))?;
+        expect(mine.len() == count, || {
+            format!("expected {count} Apply entry of the owner, seen {}", mine.len())
+        })?;
         let held: Paths = mine.into_iter().flat_map(paths).collect();
         expect(held == wanted, || {
             let (lost, more) = (&wanted - &held, &held - &wanted);
@@ -225,17 +236,24 @@ impl Seen<'_> {
 
     fn others_keep_theirs(&self) -> Law {
         let (before, after) = (list(self.tracked), list(self.patched));
-        let taken: Paths = [("labels", MANAGED_BY), ("annotations", NAME), ("annotations", NAMESPACE), ("labels", INSTALLED_BY)]
-            .into_iter()
-            .filter(|(map, key)| self.tracked["metadata"][*map][*key] != self.patched["metadata"][*map][*key])
-            .map(|(map, key)| path(map, key))
-            .collect();
+        let taken: Paths = [
+            ("labels", MANAGED_BY),
+            ("annotations", NAME),
+            ("annotations", NAMESPACE),
+            ("labels", INSTALLED_BY),
+        ]
+        .into_iter()
+        .filter(|(map, key)| self.tracked["metadata"][*map][*key] != self.patched["metadata"][*map][*key])
+        .map(|(map, key)| path(map, key))
+        .collect();
         let mut kept = 0;
         for entry in before.iter().filter(|entry| !self.moves(entry)) {
             let held = paths(entry);
             let rest = if is_root(entry) { &held - &taken } else { held.clone() };
             let same = |other: &&Value| {
-                ["manager", "operation", "apiVersion", "subresource"].iter().all(|key| other[*key] == entry[*key])
+                ["manager", "operation", "apiVersion", "subresource"]
+                    .iter()
+                    .all(|key| other[*key] == entry[*key])
             };
             let Some(other) = after.iter().find(same) else {
                 expect(rest.is_empty(), || format!("{} lost [{}]", manager(entry), show(&rest)))?;
@@ -246,7 +264,9 @@ impl Seen<'_> {
             let stored = rest != held && list(self.old).contains(other);
             expect(stored || other["time"] == entry["time"], || format!("{}: another time", manager(entry)))?;
             let seen = paths(other);
-            expect(seen == rest, || format!("{} has [{}], not [{}]", manager(entry), show(&seen), show(&rest)))?;
+            expect(seen == rest, || {
+                format!("{} has [{}], not [{}]", manager(entry), show(&seen), show(&rest))
+            })?;
             expect(rest != held || other == entry, || format!("the entry of {} changed", manager(entry)))?;
         }
         let foreign = after.iter().filter(|entry| !self.moves(entry)).count();

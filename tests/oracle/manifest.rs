@@ -22,7 +22,9 @@ pub(crate) fn of_eks(kind: &str) -> Value {
         let text = std::fs::read_to_string(fixtures::EKS_APPLY).unwrap();
         text.split("\n---")
             .filter(|text| text.contains("apiVersion:"))
-            .map(|text| serde_saphyr::from_str::<Value>(text).unwrap_or_else(|error| panic!("{error}\n{text}")))
+            .map(|text| {
+                serde_saphyr::from_str::<Value>(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+            })
             .collect()
     });
     all.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone()
@@ -53,12 +55,17 @@ pub(crate) fn vary(object: &mut Value, random: &mut Random) {
     match object["kind"].as_str().unwrap() {
         "DaemonSet" => daemon_set(object, random),
         "ConfigMap" => {
-            let key = random.of(&["enable-windows-ipam", "minimum-ip-target", "warm-ip-target", "branch-eni-cooldown"]);
+            let key = random.of(&[
+                "enable-windows-ipam",
+                "minimum-ip-target",
+                "warm-ip-target",
+                "branch-eni-cooldown",
+            ]);
             put_or_take(entry(object, "data"), key, random);
         }
         "ServiceAccount" => object["automountServiceAccountToken"] = json!(random.once_in(2)),
         "ClusterRole" => {
-            let rules = object["rules"].as_array_mut().unwrap();
+            let rules = items(object, "rules");
             if rules.len() > 1 && random.once_in(2) {
                 rules.remove(random.below(rules.len()));
             } else {
@@ -67,7 +74,8 @@ pub(crate) fn vary(object: &mut Value, random: &mut Random) {
         }
         "ClusterRoleBinding" => {
             let name = random.of(&["aws-node", "aws-node-2", "aws-node-3"]);
-            object["subjects"] = json!([{"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}]);
+            object["subjects"] =
+                json!([{"kind": "ServiceAccount", "name": name, "namespace": "kube-system"}]);
         }
         _ => object["spec"]["names"]["shortNames"] = json!([random.of(&["eni", "enic", "enis"])]),
     }
@@ -87,6 +95,13 @@ fn entry<'v>(object: &'v mut Value, key: &str) -> &'v mut Map<String, Value> {
     object[key].as_object_mut().unwrap()
 }
 
+fn items<'v>(object: &'v mut Value, key: &str) -> &'v mut Vec<Value> {
+    if !object[key].is_array() {
+        object[key] = json!([]);
+    }
+    object[key].as_array_mut().unwrap()
+}
+
 fn put_or_take(map: &mut Map<String, Value>, key: &str, random: &mut Random) {
     if random.once_in(3) {
         map.remove(key);
@@ -96,7 +111,8 @@ fn put_or_take(map: &mut Map<String, Value>, key: &str, random: &mut Random) {
 }
 
 fn variable(random: &mut Random) -> (&'static str, &'static str) {
-    let names = ["AWS_VPC_ENI_MTU", "ENABLE_PREFIX_DELEGATION", "WARM_ENI_TARGET", "VPC_ID", "NEW_ONE", "OTHER_ONE"];
+    let names =
+        ["AWS_VPC_ENI_MTU", "ENABLE_PREFIX_DELEGATION", "WARM_ENI_TARGET", "VPC_ID", "NEW_ONE", "OTHER_ONE"];
     (random.of(&names), random.of(&["1", "2", "9001"]))
 }
 
@@ -111,7 +127,7 @@ fn daemon_set(object: &mut Value, random: &mut Random) {
             put_or_take(annotations, "kubectl.kubernetes.io/restartedAt", random);
         }
         4 => {
-            let volumes = spec["volumes"].as_array_mut().unwrap();
+            let volumes = items(spec, "volumes");
             let name = random.of(&["more", "yet-more"]);
             match volumes.iter().position(|volume| volume["name"] == name) {
                 Some(at) => drop(volumes.remove(at)),
@@ -119,7 +135,7 @@ fn daemon_set(object: &mut Value, random: &mut Random) {
             }
         }
         5 => {
-            let containers = spec["containers"].as_array_mut().unwrap();
+            let containers = items(spec, "containers");
             match containers.iter().position(|container| container["name"] == "sidecar") {
                 Some(at) => drop(containers.remove(at)),
                 None => containers.push(json!({"name": "sidecar", "image": "sidecar:1"})),
@@ -131,10 +147,7 @@ fn daemon_set(object: &mut Value, random: &mut Random) {
         }
         _ => {
             let container = &mut spec["containers"][0];
-            if !container["env"].is_array() {
-                container["env"] = json!([]);
-            }
-            let env = container["env"].as_array_mut().unwrap();
+            let env = items(container, "env");
             let (name, value) = variable(random);
             match env.iter().position(|variable| variable["name"] == name) {
                 Some(at) if random.once_in(2) => drop(env.remove(at)),

@@ -2,6 +2,7 @@
 
 use cni_steward::policy::Policy;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one question that a law asks")]
 pub(crate) struct Rule {
     pub(crate) text: &'static str,
     pub(crate) owner: &'static str,
@@ -49,8 +50,18 @@ pub(crate) const RULES: &[Rule] = &[
         absent: true,
         ..ADOPT
     },
-    Rule { text: "mode: Adopt\nabsorb: ['*']\nmanagedAddon: Absent", absorbs: |_| true, absent: true, ..ADOPT },
-    Rule { text: "mode: Adopt\nmanagedAddon: Absent\nclusterApi: Leave", absent: true, protect: false, ..ADOPT },
+    Rule {
+        text: "mode: Adopt\nabsorb: ['*']\nmanagedAddon: Absent",
+        absorbs: |_| true,
+        absent: true,
+        ..ADOPT
+    },
+    Rule {
+        text: "mode: Adopt\nmanagedAddon: Absent\nclusterApi: Leave",
+        absent: true,
+        protect: false,
+        ..ADOPT
+    },
     Rule { text: "mode: Adopt\nfields: Stamp", transfer: false, ..ADOPT },
     Rule { text: "mode: Adopt\nowner: {manager: helm-controller}", owner: "helm-controller", ..ADOPT },
     Rule {

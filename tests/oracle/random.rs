@@ -4,7 +4,7 @@ use std::env::var_os;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// SplitMix64.
+/// `SplitMix64`.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 

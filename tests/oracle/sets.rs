@@ -78,15 +78,22 @@ fn compare(what: &str, pairs: &[(String, String)], theirs: &[Answer]) -> Result<
 
 fn random_pairs() {
     let amount = random::amount("CNI_STEWARD_ORACLE_PAIRS", 8_000);
-    random::each_seed("pairs of sets", amount, 200, || Oracle::start(Tool::OracleSets), |oracle, seeds| {
-        let pairs: Vec<_> = seeds.iter().map(|seed| pair(*seed, false)).collect();
-        let theirs = ask(oracle, &pairs);
-        for ((seed, pair), theirs) in seeds.iter().zip(&pairs).zip(&theirs) {
-            let what = format!("CNI_STEWARD_ORACLE_SEED={seed} CNI_STEWARD_ORACLE_PAIRS=1 shows it alone");
-            compare(&what, std::slice::from_ref(pair), std::slice::from_ref(theirs))?;
-        }
-        Ok(())
-    });
+    random::each_seed(
+        "pairs of sets",
+        amount,
+        200,
+        || Oracle::start(Tool::OracleSets),
+        |oracle, seeds| {
+            let pairs: Vec<_> = seeds.iter().map(|seed| pair(*seed, false)).collect();
+            let theirs = ask(oracle, &pairs);
+            for ((seed, pair), theirs) in seeds.iter().zip(&pairs).zip(&theirs) {
+                let what =
+                    format!("CNI_STEWARD_ORACLE_SEED={seed} CNI_STEWARD_ORACLE_PAIRS=1 shows it alone");
+                compare(&what, std::slice::from_ref(pair), std::slice::from_ref(theirs))?;
+            }
+            Ok(())
+        },
+    );
 }
 
 fn recorded_pairs() {
@@ -132,39 +139,45 @@ fn collect(folder: &Path, sets: &mut Vec<String>) {
 /// Two questions a seed: a damaged text beside our reading of it, and a pair with elements of the future.
 fn damaged_sets() {
     let amount = random::amount("CNI_STEWARD_ORACLE_PAIRS", 8_000);
-    random::each_seed("damaged sets", amount, 100, || Oracle::start(Tool::OracleSets), |oracle, seeds| {
-        let mut asked = Vec::new();
-        for seed in seeds {
-            let mut random = Random::new(!seed);
-            let (text, _) = pair(*seed, true);
-            let text = damage(text, &mut random);
-            if let Ok(set) = Set::parse(&text)
-                && entries(&text) == entries(&set.encode())
-            {
-                asked.push((*seed, (text.clone(), set.encode())));
+    random::each_seed(
+        "damaged sets",
+        amount,
+        100,
+        || Oracle::start(Tool::OracleSets),
+        |oracle, seeds| {
+            let mut asked = Vec::new();
+            for seed in seeds {
+                let mut random = Random::new(!seed);
+                let (text, _) = pair(*seed, true);
+                let text = damage(text, &mut random);
+                if let Ok(set) = Set::parse(&text)
+                    && entries(&text) == entries(&set.encode())
+                {
+                    asked.push((*seed, (text.clone(), set.encode())));
+                }
             }
-        }
-        let pairs: Vec<_> = asked.iter().map(|(_, pair)| pair.clone()).collect();
-        for ((seed, (text, written)), theirs) in asked.iter().zip(ask(oracle, &pairs)) {
-            if !theirs.equal || theirs.a != theirs.b || !theirs.error.is_empty() {
-                return Err(format!(
-                    "seed {seed}\ntext: {text}\nwe write: {written}\nexpected: Go reads both as the same\nseen: {theirs:#?}"
-                ));
+            let pairs: Vec<_> = asked.iter().map(|(_, pair)| pair.clone()).collect();
+            for ((seed, (text, written)), theirs) in asked.iter().zip(ask(oracle, &pairs)) {
+                if !theirs.equal || theirs.a != theirs.b || !theirs.error.is_empty() {
+                    return Err(format!(
+                        "seed {seed}\ntext: {text}\nwe write: {written}\nexpected: Go reads both as the same\nseen: {theirs:#?}"
+                    ));
+                }
             }
-        }
-        let pairs: Vec<_> = seeds.iter().map(|seed| pair(*seed, true)).collect();
-        let unions: Vec<_> = pairs.iter().map(|(a, b)| (ours(a, b).union, "{}".to_owned())).collect();
-        let (theirs, read) = (ask(oracle, &pairs), ask(oracle, &unions));
-        for (((seed, (a, b)), theirs), read) in seeds.iter().zip(&pairs).zip(&theirs).zip(&read) {
-            if theirs.union != read.a {
-                return Err(format!(
-                    "seed {seed}\na: {a}\nb: {b}\nexpected union: {}\nseen, as Go reads ours: {}",
-                    theirs.union, read.a
-                ));
+            let pairs: Vec<_> = seeds.iter().map(|seed| pair(*seed, true)).collect();
+            let unions: Vec<_> = pairs.iter().map(|(a, b)| (ours(a, b).union, "{}".to_owned())).collect();
+            let (theirs, read) = (ask(oracle, &pairs), ask(oracle, &unions));
+            for (((seed, (a, b)), theirs), read) in seeds.iter().zip(&pairs).zip(&theirs).zip(&read) {
+                if theirs.union != read.a {
+                    return Err(format!(
+                        "seed {seed}\na: {a}\nb: {b}\nexpected union: {}\nseen, as Go reads ours: {}",
+                        theirs.union, read.a
+                    ));
+                }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
 }
 
 fn damage(text: String, random: &mut Random) -> String {
@@ -311,10 +324,41 @@ fn quote(text: &str, random: &mut Random) -> String {
 }
 
 const WORDS: &[&str] = &[
-    "name", "spec", "a", "b", "c", "aa", "A", "Z", "0", "9", "10", "", ".", "f:x", "x:y", "~1/", "'",
-    "app.kubernetes.io/managed-by", "containerPort", "protocol", "x<y>&z", "quo\"te", "back\\slash",
-    "tab\tnl\ncr\r", "\u{1}\u{1f}\u{7f}", "\u{8}\u{c}", "é", "e\u{301}", "\u{2028}\u{2029}", "日本", "😀", "\u{fffd}",
-    "\u{feff}", "\u{ffff}", "\u{10ffff}",
+    "name",
+    "spec",
+    "a",
+    "b",
+    "c",
+    "aa",
+    "A",
+    "Z",
+    "0",
+    "9",
+    "10",
+    "",
+    ".",
+    "f:x",
+    "x:y",
+    "~1/",
+    "'",
+    "app.kubernetes.io/managed-by",
+    "containerPort",
+    "protocol",
+    "x<y>&z",
+    "quo\"te",
+    "back\\slash",
+    "tab\tnl\ncr\r",
+    "\u{1}\u{1f}\u{7f}",
+    "\u{8}\u{c}",
+    "é",
+    "e\u{301}",
+    "\u{2028}\u{2029}",
+    "日本",
+    "😀",
+    "\u{fffd}",
+    "\u{feff}",
+    "\u{ffff}",
+    "\u{10ffff}",
 ];
 
 fn element(random: &mut Random, future: bool) -> String {

@@ -60,7 +60,8 @@ impl Story {
         // The DaemonSet has by far the richest fields, and the status.
         let kind = if random.once_in(3) { "DaemonSet" } else { random.of(&KINDS) };
         let rule = random.below(RULES.len());
-        let before = if random.once_in(2) || RULES[rule].text.contains("Block") { 1 + random.below(3) } else { 0 };
+        let before =
+            if random.once_in(2) || RULES[rule].text.contains("Block") { 1 + random.below(3) } else { 0 };
         let count = 4 + random.below(9);
         let steps = (0..count).map(|at| step(at, kind, &mut random)).collect();
         Self { seed, kind, rule, before, steps }
@@ -69,7 +70,6 @@ impl Story {
 
 fn step(at: usize, kind: &str, random: &mut Random) -> Step {
     let what = match random.below(100) {
-        0..=29 => What::Eks,
         30..=33 => What::EksAsks,
         34 => What::Addon,
         35..=48 => What::OwnerApplies,
@@ -82,7 +82,7 @@ fn step(at: usize, kind: &str, random: &mut Random) -> Step {
         89..=91 => What::ListByHand,
         92 => What::Crowd,
         93..=97 if matches!(kind, "DaemonSet" | "CustomResourceDefinition") => What::Status,
-        93..=97 => What::Eks,
+        0..=29 | 93..=97 => What::Eks,
         _ => What::Delete,
     };
     // Most objects start with EKS.
