@@ -39,6 +39,14 @@ demo: ## The whole story on real API servers, before and after, on one screen
 control-plane: ## Get the programs the API server tests need, building what is not here
 	@tests/control-plane/get.sh >/dev/null
 
+.PHONY: oracle
+oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)
+	@tests/control-plane/get.sh oracle-sets oracle-writes >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane \
+	CNI_STEWARD_ORACLE_PAIRS=$${CNI_STEWARD_ORACLE_PAIRS:-1000000} \
+	CNI_STEWARD_ORACLE_SEQUENCES=$${CNI_STEWARD_ORACLE_SEQUENCES:-50000} \
+	$(CARGO) test --locked --release --test oracle
+
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers
 	@tests/control-plane/get.sh >/dev/null

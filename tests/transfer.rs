@@ -360,6 +360,19 @@ fn stamp_mode_writes_into_the_duplicate_that_the_api_server_keeps() {
 }
 
 #[test]
+fn stamp_mode_puts_a_renewed_entry_where_its_new_time_belongs() {
+    let helm = entry("helm", "Apply", T1, r#"{"f:spec":{"f:a":{}}}"#);
+    let eks = entry("eks", "Apply", T2, r#"{"f:spec":{"f:b":{}}}"#);
+    let outcome = run(&list(&[&helm, &eks]), None, &Wish { merge: false, ..wish() });
+    let now = entry("helm", "Apply", "2026-11-22T12:34:56Z", &stamped(r#","f:spec":{"f:a":{}}"#));
+    assert_eq!(
+        replaced(&outcome),
+        list(&[&eks, &now]),
+        "else the API server's next no-op is written to etcd"
+    );
+}
+
+#[test]
 fn a_list_that_is_absent_empty_or_no_list_is_left_alone() {
     kept(&transfer(&List::default(), None, &wish()));
     kept(&run("[]", None, &wish()));

@@ -40,6 +40,10 @@ pub fn parse(raw: &str) -> Result<Object<'_>, String> {
         let text = error.to_string();
         text.split(" at line ").next().unwrap_or_default().to_owned()
     })?;
+    // An entry of ours would need it, and the API server drops a list with an entry that has none.
+    if whole.api_version.0.is_empty() {
+        return Err("it has no apiVersion".to_owned());
+    }
     let Mapping(metadata) = whole.metadata;
     Ok(Object {
         raw,

@@ -187,7 +187,8 @@ fn add_owner<'s, 'a: 's>(
         Cow::Owned(text)
     };
     // In Stamp mode duplicates of the owner's entry stay, and ours must stay the last of them.
-    let stays = gathered.owned.first().filter(|_| !wish.merge);
+    let twin = |row: &Row<'_>| row.known.is_some_and(|known| known.is_root_apply_of(wish.owner));
+    let stays = gathered.owned.first().filter(|_| rows.iter().any(twin));
     let at = match stays {
         Some((place, _)) => rows.iter().take_while(|row| row.place < *place).count(),
         None => order::place(&known, rows.iter().map(|row| row.known)),

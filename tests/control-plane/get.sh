@@ -9,7 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
-everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 capa-2.5 capa-latest)
+everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 capa-2.5 capa-latest oracle-sets oracle-writes)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -49,6 +49,10 @@ describe() {
     capa-*)
       folder=$1 takes='2.5 min' purpose="Cluster API's way of removing the CNI"
       version=$(pinned "$folder" sigs.k8s.io/cluster-api-provider-aws/v2) ;;
+    oracle-*)
+      # In the folder of the newest API server, so that it is linked from the very modules that one is built from.
+      folder=kubernetes-1.36 package=./$1 tags=providerless takes='3 min' purpose='what Go itself says of field ownership'
+      version=$(pinned "$folder" k8s.io/kubernetes) ;;
     *)
       say "get.sh: no program is called $1; there are: ${everything[*]}"
       exit 2 ;;
@@ -57,6 +61,7 @@ describe() {
   case $1 in
     # Our own main.go is part of these, so it is part of the name.
     capa-*) file=capa-$version-$(cksum <"$here/$folder/main.go" | cut -d' ' -f1) ;;
+    oracle-*) file=$1-$version-$(cksum <"$here/$folder/$1/main.go" | cut -d' ' -f1) ;;
     *) file=$program-$version ;;
   esac
 }

@@ -86,6 +86,14 @@ fn fault_5_duplicate_keys_are_refused_in_the_envelope_and_odd_in_the_object() {
 }
 
 #[test]
+fn an_object_without_an_api_version_is_left_alone() {
+    for other in ["\"object\":{", "\"object\":{\"apiVersion\":\"\","] {
+        let body = body().replacen("\"object\":{\"apiVersion\":\"apps/v1\",", other, 1);
+        assert_odd(&see(body.as_bytes(), &adopt()));
+    }
+}
+
+#[test]
 fn fault_6_nesting_10_000_deep() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     let seen =

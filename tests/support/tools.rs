@@ -16,6 +16,8 @@ pub(crate) enum Tool {
     Helm4,
     Capa25,
     CapaLatest,
+    OracleSets,
+    OracleWrites,
 }
 
 impl Tool {
@@ -29,6 +31,8 @@ impl Tool {
             Self::Helm4 => "helm-4",
             Self::Capa25 => "capa-2.5",
             Self::CapaLatest => "capa-latest",
+            Self::OracleSets => "oracle-sets",
+            Self::OracleWrites => "oracle-writes",
         }
     }
 
