@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
-use super::policy_from;
+use super::{forecast, policy_from};
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields;
 use crate::fields::entry::List;
@@ -26,6 +26,9 @@ Examples:
       the bytes that the server would answer
   cni-steward review --policy examples/adopt.yaml -o patched review.json | jq .metadata
       the object as it would be stored
+  helm template aws-vpc-cni eks/aws-vpc-cni -n kube-system --include-crds > chart.yaml
+  cni-steward review --policy examples/adopt.yaml --chart-manifest chart.yaml review.json
+      the verdict, then what Helm 3 and Helm 4 will answer on install, and what is left over
 
 Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
 
@@ -38,6 +41,9 @@ pub struct ReviewArgs {
     /// Decide as if it were this time (RFC 3339); the default is the clock.
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+    /// Say also what Helm will answer: what `helm template --include-crds` printed.
+    #[arg(long, value_name = "FILE")]
+    chart_manifest: Option<PathBuf>,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -62,6 +68,9 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let body = read(&args.file)?;
     let now = args.now.unwrap_or_else(clock::now);
     let name = args.file.display();
+    if args.chart_manifest.is_some() && args.output != Output::Text {
+        bail!("--chart-manifest is told in sentences: leave out --output, or say --output text");
+    }
     let received = Received::read(&body, &policy).with_context(|| format!("{name}"))?;
     let judged = received.judge(&policy, now);
     match args.output {
@@ -69,7 +78,13 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
             let answer = answer(&body, &policy, now);
             print(&answer.body)?;
         }
-        Output::Text => print(text(&received, &judged, &policy).as_bytes())?,
+        Output::Text => {
+            let mut out = text(&received, &judged, &policy);
+            if let Some(manifest) = &args.chart_manifest {
+                out.push_str(&outlook(manifest, &received, &judged, &policy)?);
+            }
+            print(out.as_bytes())?;
+        }
         Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
     }
     let refused =
@@ -92,6 +107,30 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&stored(received, judged)?)? + "\n")
+}
+
+/// The forecast for the object as it would be stored; a sentence where there is none.
+fn outlook(
+    manifest: &Path,
+    received: &Received<'_>,
+    judged: &Judged<'_>,
+    policy: &Policy,
+) -> anyhow::Result<String> {
+    let review = &received.review;
+    let live = match stored(received, judged) {
+        Ok(live) => live,
+        Err(problem) => return Ok(format!("\nchart   no forecast: {problem}\n")),
+    };
+    let Some(kind) = review.kind else {
+        return Ok("\nchart   no forecast: the object is not a target\n".to_owned());
+    };
+    let subject = forecast::Subject { kind, namespace: &review.namespace, name: &review.name };
+    forecast::text(manifest, subject, &live, policy)
+}
+
+/// The object after our patch.
+fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_json::Value> {
     let raw = received.review.object.context("the review has no object, so there is nothing to patch")?;
     let mut object: serde_json::Value = serde_json::from_str(raw).context("the object is not JSON")?;
     if let Judged::Decided(parsed, decision) = judged {
@@ -107,7 +146,7 @@ fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<Strin
             }
         }
     }
-    Ok(serde_json::to_string_pretty(&object)? + "\n")
+    Ok(object)
 }
 
 /// The verdict for people.

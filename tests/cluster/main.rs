@@ -12,10 +12,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod capa;
+mod forecast;
 mod harness;
 mod helm;
 mod modes;
+mod pairs;
 mod raw;
 mod scene;
 mod writers;
@@ -26,6 +29,16 @@ fn main() {
     if harness::is_victim() {
         harness::victim();
     }
-    let cases = [harness::CASES, raw::CASES, capa::CASES, helm::CASES, writers::CASES, modes::CASES].concat();
+    let cases = [
+        harness::CASES,
+        raw::CASES,
+        capa::CASES,
+        helm::CASES,
+        writers::CASES,
+        modes::CASES,
+        forecast::CASES,
+        pairs::CASES,
+    ]
+    .concat();
     suite::run("cluster", &cases);
 }

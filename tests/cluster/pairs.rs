@@ -1,0 +1,3 @@
+//! placeholder
+use crate::support::suite::Case;
+pub(crate) const CASES: &[Case] = &[];
