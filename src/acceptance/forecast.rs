@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::fixed::{self, Fixed};
+use super::fault::{self, Fault};
 use super::holders::{Holder, Holders};
 use super::leftover::{self, Leftover};
 use super::ownership::{self, Unowned};
@@ -96,10 +96,10 @@ pub struct Forecast {
     pub unowned: Vec<Unowned>,
     /// What the API server would answer Helm 4, by manager.
     pub conflicts: Vec<Conflict>,
-    /// Immutable places that Helm 3's patch would change.
-    pub fixed_3: Vec<Fixed>,
-    /// Immutable places that Helm 4's apply would change.
-    pub fixed_4: Vec<Fixed>,
+    /// What the API server would call invalid in Helm 3's patch.
+    pub faults_3: Vec<Fault>,
+    /// What the API server would call invalid in Helm 4's apply.
+    pub faults_4: Vec<Fault>,
     /// Paths in which a CRD of `crds/` differs from the live one; Helm 3 leaves them as they are.
     pub differs: Vec<String>,
     /// Whether this is a CRD that the EKS control plane owns: `--skip-crds`.
@@ -135,8 +135,8 @@ pub fn forecast(question: &Question<'_>) -> Forecast {
     let written = compare::written(shape, &live, &after);
     let conflicts = conflicts(&holders.others, &written);
     let unowned = if checked { ownership::check(&live, release) } else { Vec::new() };
-    let fixed_4 = fixed::check(kind, &live, &after);
-    let fixed_3 = if checked { fixed::three_way(kind, &live, &rendered) } else { Vec::new() };
+    let faults_4 = fault::server_side(kind, &live, &after);
+    let faults_3 = if checked { fault::three_way(kind, shape, &live, &rendered) } else { Vec::new() };
     let (name, namespace) = (text(&live, "/metadata/name"), text(&live, "/metadata/namespace"));
     let object = Object { kind, namespace, name };
     let found =
@@ -146,20 +146,20 @@ pub fn forecast(question: &Question<'_>) -> Forecast {
         kind,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        helm_3: if checked { answer(&unowned, &[], &fixed_3) } else { Answer::Skips },
-        helm_4: answer(&unowned, &conflicts, &fixed_4),
+        helm_3: if checked { answer(&unowned, &[], &faults_3) } else { Answer::Skips },
+        helm_4: answer(&unowned, &conflicts, &faults_4),
         differs: if checked { Vec::new() } else { compare::written(shape, &live, &merged).reported() },
         off_limits: is_off_limits(kind, name),
         unowned,
         conflicts,
-        fixed_3,
-        fixed_4,
+        faults_3,
+        faults_4,
         leftovers: found,
     }
 }
 
-fn answer(unowned: &[Unowned], conflicts: &[Conflict], fixed: &[Fixed]) -> Answer {
-    match (unowned, conflicts, fixed) {
+fn answer(unowned: &[Unowned], conflicts: &[Conflict], faults: &[Fault]) -> Answer {
+    match (unowned, conflicts, faults) {
         ([], [], []) => Answer::Accepts,
         ([], [], _) => Answer::Invalid,
         ([], ..) => Answer::Conflicts,

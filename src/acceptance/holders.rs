@@ -48,8 +48,8 @@ impl<'a> Holders<'a> {
         }
         let update = known.iter().find(|known| own_update(known) && known.api_version == api_version);
         if let Some(update) = update {
-            let last = std::mem::take(&mut holders.last);
-            holders.last = last.union(update.set().unwrap_or_default());
+            let applied = std::mem::take(&mut holders.last);
+            holders.last = applied.union(update.set().unwrap_or_default());
         }
         for known in known {
             // Paths of a version that is not served are dropped by the API server; these kinds have one version.
@@ -79,8 +79,30 @@ impl<'a> Holders<'a> {
             manager: BEFORE_FIRST_APPLY.into(),
             operation: Operation::Update,
             subresource: "".into(),
-            set: prune::paths(shape, live),
+            set: prune::paths(shape, live).difference(&nobodys()),
         };
         Holders { last: Set::default(), others: vec![everything] }
     }
+}
+
+/// What the API server never writes into an entry (apimachinery `internal/stripmeta.go`).
+fn nobodys() -> Set<'static> {
+    let mut set = Set::default();
+    for path in [["apiVersion"], ["kind"]] {
+        set.insert(&path);
+    }
+    for field in [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ] {
+        set.insert(&["metadata", field]);
+    }
+    set
 }

@@ -57,7 +57,6 @@ fn texts<'p>(path: &'p [Element<'_>]) -> Vec<&'p str> {
 /// The strategic merge patch that takes the path out.
 fn patch(path: &[Element<'_>]) -> Value {
     match path {
-        [] => Value::Null,
         [Element::Field(name), Element::Value(value)] => {
             json!({ format!("$deleteFromPrimitiveList/{name}"): [plain(value)] })
         }
@@ -72,7 +71,7 @@ fn patch(path: &[Element<'_>]) -> Value {
             json!({ name.as_ref(): [item] })
         }
         [Element::Field(name), rest @ ..] => json!({ name.as_ref(): patch(rest) }),
-        // An item of a list that is owned as a whole never stands alone.
+        // The end of the path; and an item without its list, which no path has.
         _ => Value::Null,
     }
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
-use super::{forecast, policy_from};
+use super::forecast::{Chart, Subject};
+use super::policy_from;
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields;
 use crate::fields::entry::List;
@@ -65,6 +66,7 @@ enum Output {
 /// Runs the command: exit 0 allowed, 1 refused.
 pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let policy = policy_from(args.policy.as_deref())?;
+    let chart = args.chart_manifest.as_deref().map(|file| Chart::read(file, &policy)).transpose()?;
     let body = read(&args.file)?;
     let now = args.now.unwrap_or_else(clock::now);
     let name = args.file.display();
@@ -80,8 +82,8 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
         }
         Output::Text => {
             let mut out = text(&received, &judged, &policy);
-            if let Some(manifest) = &args.chart_manifest {
-                out.push_str(&outlook(manifest, &received, &judged, &policy)?);
+            if let Some(chart) = &chart {
+                out.push_str(&outlook(chart, &received, &judged));
             }
             print(out.as_bytes())?;
         }
@@ -111,22 +113,18 @@ fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<Strin
 }
 
 /// The forecast for the object as it would be stored; a sentence where there is none.
-fn outlook(
-    manifest: &Path,
-    received: &Received<'_>,
-    judged: &Judged<'_>,
-    policy: &Policy,
-) -> anyhow::Result<String> {
+fn outlook(chart: &Chart<'_>, received: &Received<'_>, judged: &Judged<'_>) -> String {
     let review = &received.review;
     let live = match stored(received, judged) {
         Ok(live) => live,
-        Err(problem) => return Ok(format!("\nchart   no forecast: {problem}\n")),
+        Err(problem) => return format!("\nchart   no forecast: {problem}\n"),
     };
     let Some(kind) = review.kind else {
-        return Ok("\nchart   no forecast: the object is not a target\n".to_owned());
+        return "\nchart   no forecast: the object is of no kind that the chart of the VPC CNI has\n"
+            .to_owned();
     };
-    let subject = forecast::Subject { kind, namespace: &review.namespace, name: &review.name };
-    forecast::text(manifest, subject, &live, policy)
+    let name = live.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or(&review.name);
+    chart.text(Subject { kind, namespace: &review.namespace, name }, &live)
 }
 
 /// The object after our patch.

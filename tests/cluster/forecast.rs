@@ -187,11 +187,11 @@ fn selector(helm: Helm) {
     scene.eks_apply();
     let more = ["--set", "originalMatchLabels=false"];
     let (forecasts, _) = compare(&scene, helm, false, &more);
-    let fixed = forecasts.iter().flat_map(|forecast| match helm {
-        Helm::V3 => &forecast.fixed_3,
-        Helm::V4 => &forecast.fixed_4,
+    let faults = forecasts.iter().flat_map(|forecast| match helm {
+        Helm::V3 => &forecast.faults_3,
+        Helm::V4 => &forecast.faults_4,
     });
-    assert_eq!(fixed.map(|fixed| fixed.original_match_labels).collect::<Vec<_>>(), [Some(true)]);
+    assert_eq!(faults.map(|fault| fault.original_match_labels).collect::<Vec<_>>(), [Some(true)]);
 }
 
 fn crd() {

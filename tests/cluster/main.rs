@@ -14,6 +14,7 @@ mod support;
 
 mod answers;
 mod capa;
+mod features;
 mod forecast;
 mod harness;
 mod helm;
@@ -21,6 +22,7 @@ mod modes;
 mod pairs;
 mod raw;
 mod scene;
+mod state;
 mod writers;
 
 use support::suite;
