@@ -10,6 +10,7 @@
 
 mod clash;
 mod compare;
+mod defaults;
 pub mod fault;
 pub mod forecast;
 mod holders;

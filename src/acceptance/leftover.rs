@@ -2,11 +2,12 @@
 //! if its own entry alone holds it.
 //!
 //! A leftover is named at the highest place that the chart does not render: a container, not its forty fields. Fields
-//! that nobody holds are the API server's defaults and go with what they belong to. What we ourselves put on an object,
+//! that nobody holds, or that say what they say by default, go with what they belong to. What we ourselves put on an object,
 //! and what controllers write, is not the chart's to render.
 
 use serde_json::Value;
 
+use super::defaults::is_default;
 use super::holders::Holder;
 use super::remove::{self, Object};
 use super::shape::Shape;
@@ -94,7 +95,7 @@ impl<'s> Search<'s> {
     /// A place that is live and not rendered.
     fn candidate(&mut self, shape: Shape, live: &'s Value, after: Option<&'s Value>) {
         let holders = self.holders();
-        if holders.is_empty() || self.is_not_the_chart_s() {
+        if holders.is_empty() || self.is_not_the_chart_s() || self.is_default(live) {
             return;
         }
         // Part of it goes, part of it stays: look closer.
@@ -119,6 +120,13 @@ impl<'s> Search<'s> {
             names.push(format!("{}/{}", holder.manager, holder.operation.as_str()));
         }
         names
+    }
+
+    fn is_default(&self, live: &Value) -> bool {
+        match self.path.as_slice() {
+            [Element::Field(spec), .., Element::Field(name)] => spec == "spec" && is_default(name, live),
+            _ => false,
+        }
     }
 
     fn is_not_the_chart_s(&self) -> bool {

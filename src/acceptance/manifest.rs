@@ -112,12 +112,13 @@ impl Manifest {
 /// The documents, each with its first line. The lines of dashes belong to none.
 fn split(text: &str) -> Vec<(usize, String)> {
     let mut documents = vec![(1, String::new())];
+    let mut dashes = false;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let rest =
             line.strip_prefix("---").filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']));
         if let Some(rest) = rest {
             // A line of dashes that nothing comes before begins the first document.
-            if documents.last().is_some_and(|(_, text)| documents.len() == 1 && is_blank(text)) {
+            if !std::mem::replace(&mut dashes, true) && documents.iter().all(|(_, text)| is_blank(text)) {
                 documents.clear();
             }
             documents.push((index + 1, format!("   {rest}\n")));

@@ -56,12 +56,20 @@ impl<'p> Chart<'p> {
     /// What will become of the object, for people.
     pub(super) fn text(&self, subject: Subject<'_>, live: &Value) -> String {
         let mut out = Out(String::from("\n"));
-        match (self.release, self.manifest.find(subject.kind, subject.namespace, subject.name, self.namespace)) {
-            (None, _) => out.line("chart   no forecast: the policy names no Helm release (`owner.release` is null)"),
+        match (
+            self.release,
+            self.manifest.find(subject.kind, subject.namespace, subject.name, self.namespace),
+        ) {
+            (None, _) => {
+                out.line("chart   no forecast: the policy names no Helm release (`owner.release` is null)")
+            }
             (_, None) => out.line(&format!(
-                "chart   {} renders {} objects, {subject} is none of them: Helm neither checks nor changes it",
+                "chart   {} renders {}, {subject} is none of them: Helm neither checks nor changes it",
                 self.name,
-                self.manifest.documents.len()
+                match self.manifest.documents.len() {
+                    1 => "1 object".to_owned(),
+                    count => format!("{count} objects"),
+                }
             )),
             (Some(release), Some(document)) => {
                 let folder = if document.from_crds { ", from crds/" } else { "" };
@@ -110,7 +118,11 @@ impl Out {
         if forecast.helm_3 == Answer::Skips && !forecast.differs.is_empty() {
             self.line(&format!("  it stays different from the chart in {}", forecast.differs.join(", ")));
         }
-        self.line("        (so does Helm 4's upgrade of a release that Helm 3 made: it stays client-side)");
+        if forecast.helm_3 == Answer::Accepts {
+            self.line(
+                "        (so does Helm 4's upgrade of a release that Helm 3 made: it stays client-side)",
+            );
+        }
         self.line(&format!("Helm 4  install {}", sentence(forecast.helm_4)));
         self.problems(&forecast.unowned, forecast.helm_4, &[]);
         for conflict in &forecast.conflicts {

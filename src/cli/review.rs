@@ -66,13 +66,13 @@ enum Output {
 /// Runs the command: exit 0 allowed, 1 refused.
 pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let policy = policy_from(args.policy.as_deref())?;
+    if args.chart_manifest.is_some() && args.output != Output::Text {
+        bail!("--chart-manifest is told in sentences: leave out --output, or say --output text");
+    }
     let chart = args.chart_manifest.as_deref().map(|file| Chart::read(file, &policy)).transpose()?;
     let body = read(&args.file)?;
     let now = args.now.unwrap_or_else(clock::now);
     let name = args.file.display();
-    if args.chart_manifest.is_some() && args.output != Output::Text {
-        bail!("--chart-manifest is told in sentences: leave out --output, or say --output text");
-    }
     let received = Received::read(&body, &policy).with_context(|| format!("{name}"))?;
     let judged = received.judge(&policy, now);
     match args.output {

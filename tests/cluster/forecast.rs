@@ -209,8 +209,7 @@ fn helm_3_before() {
     let scene = Scene::new(Version::V1_36, "mode: Adopt\nfields: Stamp");
     scene.eks_apply();
     let change = r#"{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":11}}}}"#;
-    let patch = ["patch", "daemonset", "aws-node", "--field-manager", "helm", "-p", change];
-    scene.kubectl(&patch).ok();
+    scene.kubectl(&["patch", "daemonset", "aws-node", "--field-manager", "helm", "-p", change]).ok();
     let (forecasts, _) = compare(&scene, Helm::V4, true, &[]);
     let path = ".spec.template.spec.terminationGracePeriodSeconds";
     let conflicts = foretold(&forecasts);
