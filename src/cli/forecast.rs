@@ -61,7 +61,7 @@ impl<'p> Chart<'p> {
             self.manifest.find(subject.kind, subject.namespace, subject.name, self.namespace),
         ) {
             (None, _) => {
-                out.line("chart   no forecast: the policy names no Helm release (`owner.release` is null)")
+                out.line("chart   no forecast: the policy names no Helm release (`owner.release` is null)");
             }
             (_, None) => out.line(&format!(
                 "chart   {} renders {}, {subject} is none of them: Helm neither checks nor changes it",

@@ -4,17 +4,17 @@ use cni_steward::acceptance::{Forecast, Question, Release, forecast};
 use cni_steward::policy::Kind;
 use serde_json::{Value, json};
 
-pub const RELEASE: Release<'static> = Release { name: "aws-vpc-cni", namespace: "kube-system" };
+pub(crate) const RELEASE: Release<'static> = Release { name: "aws-vpc-cni", namespace: "kube-system" };
 
 /// An entry of `managedFields`; the operation is `Apply`, or `Update` where the manager ends in `*`.
-pub fn entry(api_version: &str, manager: &str, fields: &Value) -> Value {
+pub(crate) fn entry(api_version: &str, manager: &str, fields: &Value) -> Value {
     let operation = if manager.ends_with('*') { "Update" } else { "Apply" };
     json!({"manager": manager.trim_end_matches('*'), "operation": operation, "apiVersion": api_version,
            "time": "2026-01-01T11:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields})
 }
 
 /// A `ConfigMap` with Helm's three marks that holds `data`, each entry given as manager and fields.
-pub fn settings(data: &Value, entries: &[(&str, Value)]) -> Value {
+pub(crate) fn settings(data: &Value, entries: &[(&str, Value)]) -> Value {
     let entries: Vec<Value> = entries.iter().map(|(manager, fields)| entry("v1", manager, fields)).collect();
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
         "name": "amazon-vpc-cni", "namespace": "kube-system",
@@ -24,13 +24,13 @@ pub fn settings(data: &Value, entries: &[(&str, Value)]) -> Value {
 }
 
 /// What a chart renders for it.
-pub fn rendered_settings(data: &Value) -> Value {
+pub(crate) fn rendered_settings(data: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap",
            "metadata": {"name": "amazon-vpc-cni", "labels": {"app.kubernetes.io/managed-by": "Helm"}}, "data": data})
 }
 
 /// A `DaemonSet` with Helm's three marks around one container; `fields` is what manager `eks` applied of that container.
-pub fn workload(container: &Value, entries: &[(&str, Value)]) -> Value {
+pub(crate) fn workload(container: &Value, entries: &[(&str, Value)]) -> Value {
     let entries: Vec<Value> = entries
         .iter()
         .map(|(manager, fields)| {
@@ -48,7 +48,7 @@ pub fn workload(container: &Value, entries: &[(&str, Value)]) -> Value {
 }
 
 /// What a chart renders for it.
-pub fn rendered_workload(container: &Value) -> Value {
+pub(crate) fn rendered_workload(container: &Value) -> Value {
     let mut container = container.clone();
     container["name"] = json!("aws-node");
     json!({"apiVersion": "apps/v1", "kind": "DaemonSet",
@@ -57,14 +57,14 @@ pub fn rendered_workload(container: &Value) -> Value {
             "metadata": {"labels": {"k8s-app": "aws-node"}}, "spec": {"containers": [container]}}}})
 }
 
-pub fn ask(live: &Value, rendered: &Value) -> Forecast {
+pub(crate) fn ask(live: &Value, rendered: &Value) -> Forecast {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == live["kind"]).unwrap();
     let from_crds = kind == Kind::CustomResourceDefinition;
     forecast(&Question { kind, live, rendered, from_crds, manager: "helm", release: RELEASE })
 }
 
 /// `manager: path` for each path in conflict.
-pub fn conflicts(forecast: &Forecast) -> Vec<String> {
+pub(crate) fn conflicts(forecast: &Forecast) -> Vec<String> {
     let paths = |conflict: &cni_steward::acceptance::Conflict| {
         let manager = conflict.manager.clone();
         conflict.paths.iter().map(move |path| format!("{manager}: {path}")).collect::<Vec<_>>()

@@ -3,7 +3,19 @@
 
 use serde_json::{Value, json};
 
-use crate::state::{Features, Kind};
+use crate::draw::Draw;
+use crate::state::Kind;
+
+/// What an object says, each of its features one number.
+pub(crate) type Features = [u64; 20];
+
+/// Draws some of the features anew.
+pub(crate) fn change(features: &mut Features, draw: &mut Draw, most: u64) {
+    for _ in 0..most {
+        let which = usize::try_from(draw.below(20)).unwrap();
+        features[which] = draw.below(60);
+    }
+}
 
 /// The object that these numbers describe.
 pub(crate) fn object(kind: Kind, name: &str, features: &Features) -> Value {
@@ -34,7 +46,7 @@ pub(crate) fn object(kind: Kind, name: &str, features: &Features) -> Value {
         }
         Kind::Settings => {
             let data: serde_json::Map<String, Value> = (0..6)
-                .filter(|&key| features[key + 1] % 3 != 0)
+                .filter(|&key| !features[key + 1].is_multiple_of(3))
                 .map(|key| (format!("key-{key}"), json!((features[key + 1] % 4).to_string())))
                 .collect();
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
@@ -93,7 +105,7 @@ fn metadata(kind: Kind, name: &str, features: &Features) -> Value {
 
 fn environment(features: &[u64]) -> Value {
     let variables =
-        features.iter().enumerate().filter(|(_, feature)| *feature % 3 != 0).map(|(at, feature)| {
+        features.iter().enumerate().filter(|(_, feature)| !feature.is_multiple_of(3)).map(|(at, feature)| {
             let name = format!("VARIABLE_{at}");
             match feature % 7 {
                 0 => json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}),
@@ -146,12 +158,12 @@ fn container(name: &str, features: &[u64]) -> Value {
 fn workload(metadata: &Value, features: &Features) -> Value {
     let mut main = container("aws-node", &features[1..8]);
     main["env"] = environment(&features[8..13]);
-    if features[13] % 4 == 0 {
+    if features[13].is_multiple_of(4) {
         main["livenessProbe"] =
             json!({"exec": {"command": ["true"]}, "initialDelaySeconds": features[13] % 3});
     }
     let mut containers = vec![main];
-    if features[14] % 2 == 0 {
+    if features[14].is_multiple_of(2) {
         containers.push(container("agent", &features[5..12]));
     }
     let labels = json!({"k8s-app": "aws-node", "app.kubernetes.io/name": "aws-node"});

@@ -28,8 +28,11 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "forecast::another_selector_helm_3", needs: NEW_HELM_3, run: || selector(Helm::V3) },
     Case { name: "forecast::another_selector_helm_4", needs: NEW_HELM_4, run: || selector(Helm::V4) },
     Case { name: "forecast::a_crd_that_was_not_transferred", needs: NEW_HELM_4, run: crd },
+    Case { name: "forecast::a_release_that_helm_3_made_stays_client_side", needs: BOTH, run: client_side },
     Case { name: "forecast::what_helm_3_wrote_before", needs: NEW_HELM_4, run: helm_3_before },
 ];
+
+const BOTH: &[Tool] = &[Tool::ApiServer136, Tool::Etcd, Tool::Kubectl, Tool::Helm3, Tool::Helm4];
 
 /// What the chart renders with the values of a person who adopts, and more.
 fn rendered(more: &[&str]) -> String {
@@ -214,4 +217,19 @@ fn helm_3_before() {
     let path = ".spec.template.spec.terminationGracePeriodSeconds";
     let conflicts = foretold(&forecasts);
     assert!(!conflicts.values().flatten().any(|(_, other)| other == path), "its own: {conflicts:#?}");
+}
+
+/// What is forecast for Helm 3 is what Helm 4 does when it upgrades Helm 3's release.
+fn client_side() {
+    let scene = Scene::new(Version::V1_36, "mode: Adopt\nfields: Stamp");
+    scene.eks_apply();
+    compare(&scene, Helm::V3, false, &[]);
+    let more = ["--set", "env.WARM_ENI_TARGET=9"];
+    let summary = Summary::of(&foretell(&scene, &more));
+    assert_eq!((summary.helm_3, summary.helm_4_without_crds), (Answer::Accepts, Answer::Conflicts));
+    let sides = [("--server-side=auto", Answer::Accepts), ("--server-side=true", Answer::Conflicts)];
+    for (side, expected) in sides.into_iter().rev() {
+        let output = scene.helm(Helm::V4, "upgrade", &[&more[..], &[side]].concat());
+        assert_eq!(ended(&output), expected, "{output}");
+    }
 }

@@ -14,6 +14,7 @@ mod support;
 
 mod answers;
 mod capa;
+mod draw;
 mod features;
 mod forecast;
 mod harness;

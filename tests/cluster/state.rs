@@ -5,32 +5,11 @@ use std::time::Duration;
 use cni_steward::fields::{List, Transfer, Wish, transfer};
 use serde_json::{Value, json};
 
+use crate::draw::Draw;
+use crate::features::{Features, change};
 use crate::support::control_plane::Helm;
 use crate::support::http::Client;
 use crate::support::until;
-
-/// Numbers that look random and come again with their seed (splitmix64).
-#[derive(Debug)]
-pub(crate) struct Draw(u64);
-
-impl Draw {
-    pub(crate) fn new(seed: u64, pair: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ pair.wrapping_mul(0xd134_2543_de82_ef95))
-    }
-
-    /// Less than `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// A kind of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +34,6 @@ impl Kind {
         }
     }
 }
-
-/// What an object says, each of its features one number.
-pub(crate) type Features = [u64; 20];
 
 /// An object of one trial.
 #[derive(Debug)]
@@ -265,12 +241,5 @@ impl Object {
             let reply = client.patch(&self.path(), "application/json-patch+json", &patch).unwrap();
             assert_eq!(reply.status, 200, "{}", reply.text());
         }
-    }
-}
-
-fn change(features: &mut Features, draw: &mut Draw, most: u64) {
-    for _ in 0..most {
-        let which = usize::try_from(draw.below(20)).unwrap();
-        features[which] = draw.below(60);
     }
 }
