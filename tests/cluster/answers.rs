@@ -64,7 +64,9 @@ pub(crate) fn foretold<'f>(forecasts: impl IntoIterator<Item = &'f Forecast>) ->
 /// The conflicts in what Helm 4 printed.
 pub(crate) fn told(stderr: &str) -> Conflicts {
     let mut conflicts = Conflicts::new();
-    for part in stderr.split("conflict occurred while applying object ").skip(1) {
+    // Before it stands a log line that says the same in other quotes.
+    let error = &stderr[stderr.rfind("Error: ").unwrap_or_default()..];
+    for part in error.split("conflict occurred while applying object ").skip(1) {
         let part = part.split(" && ").next().unwrap();
         let (object, rest) = part.split_once(": Apply failed with ").expect("the object and its conflicts");
         let (place, kind) = object.split_once(", Kind=").unwrap();
