@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use super::defaults::without_zeros;
 use super::fault::{self, Fault};
 use super::holders::{Holder, Holders};
 use super::leftover::{self, Leftover};
@@ -141,14 +142,13 @@ pub fn forecast(question: &Question<'_>) -> Forecast {
     let object = Object { kind, namespace, name };
     let found =
         leftover::find(object, manager, (&holders.last, &holders.others), shape, (&live, &rendered, &after));
-    let merged = merge::merge(shape, &live, &rendered);
     Forecast {
         kind,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         helm_3: if checked { answer(&unowned, &[], &faults_3) } else { Answer::Skips },
         helm_4: answer(&unowned, &conflicts, &faults_4),
-        differs: if checked { Vec::new() } else { compare::written(shape, &live, &merged).reported() },
+        differs: if checked { Vec::new() } else { differs(shape, &live, &rendered) },
         off_limits: is_off_limits(kind, name),
         unowned,
         conflicts,
@@ -156,6 +156,13 @@ pub fn forecast(question: &Question<'_>) -> Forecast {
         faults_4,
         leftovers: found,
     }
+}
+
+/// The paths in which the rendered object says something else than the live one.
+fn differs(shape: Shape, live: &Value, rendered: &Value) -> Vec<String> {
+    let (live, rendered) = (without_zeros(live), without_zeros(rendered));
+    let merged = merge::merge(shape, &live, &rendered);
+    compare::written(shape, &live, &merged).reported()
 }
 
 fn answer(unowned: &[Unowned], conflicts: &[Conflict], faults: &[Fault]) -> Answer {

@@ -71,6 +71,7 @@ fn a_crd_needs_no_marks_and_conflicts_on_the_zero_value_that_is_never_stored() {
     let (live, rendered) = schema("eniconfigs.crd.k8s.amazonaws.com", "eks");
     let forecast = ask(&live, &rendered);
     assert_eq!((forecast.helm_3, forecast.helm_4), (Answer::Skips, Answer::Conflicts));
+    assert_eq!(forecast.differs, Vec::<String>::new(), "false and nothing are the same in a stored CRD");
     assert_eq!(conflicts(&forecast), ["eks: .spec.preserveUnknownFields"]);
     assert!(Summary::of(&[forecast]).skip_crds);
 
