@@ -90,6 +90,15 @@ fn lists_and_scalars_are_compared_as_the_api_server_does(
     assert_eq!(conflicts(&ask(&live, &rendered_workload(&rendered))), expected);
 }
 
+/// `annotations:` with nothing behind it, as many templates render it.
+#[test]
+fn an_empty_map_in_the_chart_takes_nothing_away() {
+    let fields = json!({"f:data": {".": {}, "f:a": {}}});
+    let live = settings(&json!({"a": "1"}), &[("eks", fields)]);
+    let forecast = ask(&live, &rendered_settings(&Value::Null));
+    assert_eq!((forecast.helm_4, conflicts(&forecast)), (Answer::Accepts, vec![]));
+}
+
 #[test]
 fn names_with_dots_and_slashes_are_written_as_the_api_server_writes_them() {
     let fields = json!({"f:metadata": {"f:labels": {"f:app.kubernetes.io/version": {}}}});

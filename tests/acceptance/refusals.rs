@@ -107,3 +107,33 @@ fn helm_4_never_gets_past_a_crd_in_conflict_to_the_ownership_check() {
     let answers = (summary.helm_3, summary.helm_4, summary.helm_4_without_crds);
     assert_eq!(answers, (Answer::NotOwned, Answer::Conflicts, Answer::NotOwned));
 }
+
+#[test]
+fn another_source_for_a_volume_makes_two_with_helm_4_where_another_holds_the_first() {
+    let with = |source: &Value| {
+        let mut object = rendered_workload(&json!({}));
+        object["spec"]["template"]["spec"]["volumes"] = json!([{"name": "v"}]);
+        let volume = &mut object["spec"]["template"]["spec"]["volumes"][0];
+        volume.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        object
+    };
+    let mut live = with(&json!({"emptyDir": {}}));
+    live["metadata"]["annotations"] = settings(&json!({}), &[])["metadata"]["annotations"].clone();
+    let held = json!({"f:spec": {"f:template": {"f:spec": {"f:volumes": {
+        "k:{\"name\":\"v\"}": {".": {}, "f:name": {}, "f:emptyDir": {}}}}}}});
+    live["metadata"]["managedFields"] = json!([entry("apps/v1", "eks", &held)]);
+    let forecast = ask(&live, &with(&json!({"hostPath": {"path": "/x"}})));
+    assert_eq!((forecast.helm_3, forecast.helm_4), (Answer::Accepts, Answer::Invalid));
+    assert_eq!(forecast.faults_4[0].path, r#".spec.template.spec.volumes[name="v"]"#);
+}
+
+#[test]
+fn another_handler_for_a_probe_makes_two() {
+    let fields = json!({"f:livenessProbe": {"f:exec": {"f:command": {}}}});
+    let live = workload(
+        &json!({"livenessProbe": {"exec": {"command": ["a"]}, "timeoutSeconds": 1}}),
+        &[("eks", fields)],
+    );
+    let forecast = ask(&live, &rendered_workload(&json!({"livenessProbe": {"tcpSocket": {"port": 1}}})));
+    assert_eq!((forecast.helm_3, forecast.helm_4), (Answer::Invalid, Answer::Invalid));
+}
