@@ -7,7 +7,7 @@ use cni_steward::acceptance::forecast::{Answer, Forecast};
 use cni_steward::policy::Kind;
 
 use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, told};
-use crate::scene::{ADOPT, NEW_HELM_3, NEW_HELM_4, OLD_HELM_4, Scene, real_data};
+use crate::scene::{ADOPT, NEW_HELM_3, NEW_HELM_4, OLD_HELM_4, Scene};
 use crate::support::Output;
 use crate::support::control_plane::{Helm, User, Version};
 use crate::support::fixtures;
@@ -29,7 +29,6 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "forecast::another_selector_helm_4", needs: NEW_HELM_4, run: || selector(Helm::V4) },
     Case { name: "forecast::a_crd_that_was_not_transferred", needs: NEW_HELM_4, run: crd },
     Case { name: "forecast::a_release_that_helm_3_made_stays_client_side", needs: BOTH, run: client_side },
-    Case { name: "forecast::manifests_of_others", needs: NEW_HELM_4, run: manifests_of_others },
     Case { name: "forecast::what_helm_3_wrote_before", needs: NEW_HELM_4, run: helm_3_before },
 ];
 
@@ -52,7 +51,7 @@ fn foretell(scene: &Scene, more: &[&str]) -> Vec<Forecast> {
 
 /// Forecasts, installs, and expects the one to be like the other. Gives both, to be looked at.
 #[track_caller]
-fn compare(scene: &Scene, helm: Helm, skip_crds: bool, more: &[&str]) -> (Vec<Forecast>, Output) {
+pub(crate) fn compare(scene: &Scene, helm: Helm, skip_crds: bool, more: &[&str]) -> (Vec<Forecast>, Output) {
     let forecasts = foretell(scene, more);
     let summary = Summary::of(&forecasts);
     let args = if skip_crds { [more, &["--skip-crds"]].concat() } else { more.to_vec() };
@@ -240,24 +239,6 @@ fn client_side() {
         if !client_side {
             let templates = forecasts.iter().filter(|f| f.kind != Kind::CustomResourceDefinition);
             assert_eq!(told(&output.stderr), foretold(templates), "{output}");
-        }
-    }
-}
-
-/// Where a folder with real manifests is there, they are applied, and our chart is installed over them.
-fn manifests_of_others() {
-    let Some(folder) = real_data() else { return };
-    let is_manifest = |name: &str| name.starts_with("eks-apply-");
-    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if !is_manifest(entry.file_name().unwrap().to_str().unwrap()) {
-            continue;
-        }
-        for policy in ["mode: Adopt\nfields: Stamp", ADOPT] {
-            let scene = Scene::new(Version::V1_36, policy);
-            scene.plane.eks_apply(entry.to_str().unwrap()).ok();
-            let more = ["--set-string", "env.WARM_ENI_TARGET=4"];
-            let (forecasts, _) = compare(&scene, Helm::V4, true, &more);
-            eprintln!("{} {policy:?}: {:?}", entry.display(), Summary::of(&forecasts));
         }
     }
 }

@@ -22,6 +22,7 @@ mod helm;
 mod modes;
 mod pairs;
 mod raw;
+mod real;
 mod scene;
 mod state;
 mod writers;
@@ -41,6 +42,7 @@ fn main() {
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        real::CASES,
     ]
     .concat();
     suite::run("cluster", &cases);
