@@ -12,6 +12,7 @@ use crate::policy::Policy;
 
 pub mod address;
 pub mod export;
+mod forecast;
 pub mod greeting;
 pub mod review;
 pub mod serve;

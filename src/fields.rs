@@ -11,6 +11,7 @@ pub mod entry;
 mod gather;
 mod json;
 mod order;
+pub mod path;
 mod plain;
 mod rewrite;
 pub mod set;

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
+//! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
@@ -15,6 +16,7 @@
 //! | [`telemetry`] | logs, metrics and the one place that reads the clock | |
 //! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
 
+pub mod acceptance;
 pub mod admission;
 pub mod cli;
 pub mod fields;

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 4] = ["policy", "fields", "pki", "admission"];
+const PURE: [&str; 5] = ["policy", "fields", "pki", "admission", "acceptance"];
 
 /// What a pure room may not name, and what it would be for.
 const FORBIDDEN: [(&str, &str); 14] = [

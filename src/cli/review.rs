@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
+use super::forecast::{Chart, Subject};
 use super::policy_from;
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields;
@@ -26,6 +27,9 @@ Examples:
       the bytes that the server would answer
   cni-steward review --policy examples/adopt.yaml -o patched review.json | jq .metadata
       the object as it would be stored
+  helm template aws-vpc-cni eks/aws-vpc-cni -n kube-system --include-crds > chart.yaml
+  cni-steward review --policy examples/adopt.yaml --chart-manifest chart.yaml review.json
+      the verdict, then what Helm 3 and Helm 4 will answer on install, and what is left over
 
 Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
 
@@ -38,6 +42,9 @@ pub struct ReviewArgs {
     /// Decide as if it were this time (RFC 3339); the default is the clock.
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+    /// Say also what Helm will answer: what `helm template --include-crds` printed.
+    #[arg(long, value_name = "FILE")]
+    chart_manifest: Option<PathBuf>,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -59,6 +66,10 @@ enum Output {
 /// Runs the command: exit 0 allowed, 1 refused.
 pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let policy = policy_from(args.policy.as_deref())?;
+    if args.chart_manifest.is_some() && args.output != Output::Text {
+        bail!("--chart-manifest is told in sentences: leave out --output, or say --output text");
+    }
+    let chart = args.chart_manifest.as_deref().map(|file| Chart::read(file, &policy)).transpose()?;
     let body = read(&args.file)?;
     let now = args.now.unwrap_or_else(clock::now);
     let name = args.file.display();
@@ -69,7 +80,13 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
             let answer = answer(&body, &policy, now);
             print(&answer.body)?;
         }
-        Output::Text => print(text(&received, &judged, &policy).as_bytes())?,
+        Output::Text => {
+            let mut out = text(&received, &judged, &policy);
+            if let Some(chart) = &chart {
+                out.push_str(&outlook(chart, &received, &judged));
+            }
+            print(out.as_bytes())?;
+        }
         Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
     }
     let refused =
@@ -92,6 +109,26 @@ fn print(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&stored(received, judged)?)? + "\n")
+}
+
+/// The forecast for the object as it would be stored; a sentence where there is none.
+fn outlook(chart: &Chart<'_>, received: &Received<'_>, judged: &Judged<'_>) -> String {
+    let review = &received.review;
+    let live = match stored(received, judged) {
+        Ok(live) => live,
+        Err(problem) => return format!("\nchart   no forecast: {problem}\n"),
+    };
+    let Some(kind) = review.kind else {
+        return "\nchart   no forecast: the object is of no kind that the chart of the VPC CNI has\n"
+            .to_owned();
+    };
+    let name = live.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or(&review.name);
+    chart.text(Subject { kind, namespace: &review.namespace, name }, &live)
+}
+
+/// The object after our patch.
+fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_json::Value> {
     let raw = received.review.object.context("the review has no object, so there is nothing to patch")?;
     let mut object: serde_json::Value = serde_json::from_str(raw).context("the object is not JSON")?;
     if let Judged::Decided(parsed, decision) = judged {
@@ -107,7 +144,7 @@ fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<Strin
             }
         }
     }
-    Ok(serde_json::to_string_pretty(&object)? + "\n")
+    Ok(object)
 }
 
 /// The verdict for people.

@@ -132,6 +132,17 @@ impl<'a> Element<'a> {
         encode::escape(out, scratch);
     }
 
+    /// Appends the element as Go's `PathElement.String` writes it, dots inside a name and all.
+    pub(super) fn report(&self, out: &mut String) {
+        match self {
+            Self::Field(name) => {
+                out.push('.');
+                show_text(out, name, &[]);
+            }
+            _ => self.show(out),
+        }
+    }
+
     /// Appends the element for a person: as Go's `PathElement.String`, but with the dots inside a name marked.
     pub(super) fn show(&self, out: &mut String) {
         match self {

@@ -12,13 +12,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod capa;
+mod draw;
+mod features;
+mod forecast;
 mod harness;
 mod helm;
 mod modes;
+mod pairs;
 mod raw;
 mod real;
 mod scene;
+mod state;
 mod writers;
 
 use support::suite;
@@ -27,8 +33,17 @@ fn main() {
     if harness::is_victim() {
         harness::victim();
     }
-    let cases =
-        [harness::CASES, raw::CASES, capa::CASES, helm::CASES, writers::CASES, modes::CASES, &real::cases()]
-            .concat();
+    let cases = [
+        harness::CASES,
+        raw::CASES,
+        capa::CASES,
+        helm::CASES,
+        writers::CASES,
+        modes::CASES,
+        forecast::CASES,
+        pairs::CASES,
+        &real::cases(),
+    ]
+    .concat();
     suite::run("cluster", &cases);
 }

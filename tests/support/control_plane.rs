@@ -170,6 +170,15 @@ impl ControlPlane {
         Output::of(self.command(Tool::Kubectl, user, args), Some(stdin))
     }
 
+    /// kubectl with words as a person types them into a shell, quotes and all.
+    pub(crate) fn shell(&self, user: User, words: &str) -> Output {
+        let kubectl = Tool::Kubectl.path().unwrap_or_else(|missing| panic!("{missing}"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" {words}"), text(kubectl)]);
+        command.env("KUBECONFIG", self.kubeconfig(user)).env("HOME", self.folder.path());
+        Output::of(command, None)
+    }
+
     /// As admin, with Helm's own folders inside ours.
     pub(crate) fn helm(&self, helm: Helm, args: &[&str]) -> Output {
         let tool = match helm {

@@ -9,6 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+const JSON: &str = "application/json";
+
 /// A server on loopback.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -60,21 +62,34 @@ impl Client {
     }
 
     pub(crate) fn get(&self, path: &str) -> io::Result<Reply> {
-        self.send("GET", path, "")
+        self.send("GET", path, JSON, "")
     }
 
     /// Sends JSON.
     pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> io::Result<Reply> {
-        self.send("POST", path, &body.to_string())
+        self.send("POST", path, JSON, &body.to_string())
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> io::Result<Reply> {
+    pub(crate) fn put(&self, path: &str, body: &serde_json::Value) -> io::Result<Reply> {
+        self.send("PUT", path, JSON, &body.to_string())
+    }
+
+    /// Sends a patch of the kind that its media type names.
+    pub(crate) fn patch(&self, path: &str, media_type: &str, body: &serde_json::Value) -> io::Result<Reply> {
+        self.send("PATCH", path, media_type, &body.to_string())
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> io::Result<Reply> {
+        self.send("DELETE", path, JSON, "")
+    }
+
+    fn send(&self, method: &str, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
         let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
              Content-Length: {}\r\n{}\r\n{body}",
             self.address,
             body.len(),
