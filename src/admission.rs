@@ -8,5 +8,6 @@ pub mod object;
 pub mod patch;
 pub mod reply;
 pub mod review;
+mod text;
 
 pub use handler::{Answer, Judged, Received, Record, answer};

@@ -9,12 +9,13 @@ pub mod element;
 mod encode;
 pub mod entry;
 mod gather;
-mod json;
+pub(crate) mod json;
 mod order;
 mod plain;
 mod rewrite;
+mod scan;
 pub mod set;
-mod text;
+pub(crate) mod text;
 pub mod transfer;
 pub mod value;
 

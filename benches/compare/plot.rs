@@ -28,15 +28,29 @@ pub fn svg(result: &Result) -> String {
     while tick <= high {
         if tick >= low {
             let at = y(tick);
-            let text = if tick < 1000.0 { format!("{tick:.0} µs") } else { format!("{:.0} ms", tick / 1000.0) };
+            let text =
+                if tick < 1000.0 { format!("{tick:.0} µs") } else { format!("{:.0} ms", tick / 1000.0) };
             writeln!(out, "<path d=\"M{LEFT} {at:.1}h{WIDE}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 6.0, at + 4.0).unwrap();
         }
         tick *= 10.0;
     }
     for &size in &result.sizes {
-        writeln!(out, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>", x(size), TOP + HIGH + 18.0, human(size)).unwrap();
+        writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            x(size),
+            TOP + HIGH + 18.0,
+            human(size)
+        )
+        .unwrap();
     }
-    writeln!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">size of the review; CPU per review</text>", LEFT + WIDE / 2.0, TOP + HIGH + 38.0).unwrap();
+    writeln!(
+        out,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">size of the review; CPU per review</text>",
+        LEFT + WIDE / 2.0,
+        TOP + HIGH + 38.0
+    )
+    .unwrap();
     for (place, (scenario, row)) in SCENARIOS.iter().zip(&result.costs).enumerate() {
         let colour = COLOURS[place % COLOURS.len()];
         let points: Vec<String> = result
@@ -46,7 +60,12 @@ pub fn svg(result: &Result) -> String {
             .filter_map(|(size, cost)| Some(format!("{:.1},{:.1}", x(*size), y(cost.as_ref()?.micros))))
             .collect();
         let key = TOP + 14.0 + 20.0 * place as f64;
-        writeln!(out, "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", points.join(" ")).unwrap();
+        writeln!(
+            out,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            points.join(" ")
+        )
+        .unwrap();
         writeln!(out, "<path d=\"M610 {:.1}h18\" stroke=\"{colour}\" stroke-width=\"3\"/><text x=\"634\" y=\"{key:.1}\">{}</text>", key - 4.0, scenario.name.replace('`', "")).unwrap();
     }
     out.push_str("</svg>\n");

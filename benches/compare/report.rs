@@ -26,10 +26,18 @@ pub fn markdown(result: &Result, quick: bool) -> String {
         format!("**{:.2}×** {:.0}", cost.ratio, cost.micros)
     });
     slopes(&mut page, result);
-    writeln!(page, "\n## Latency\n\np50 / p99 in µs as the client saw it, client and server on the same machine.\n").unwrap();
+    writeln!(
+        page,
+        "\n## Latency\n\np50 / p99 in µs as the client saw it, client and server on the same machine.\n"
+    )
+    .unwrap();
     table(&mut page, result.sizes.iter().map(|size| human(*size)), &result.costs, latency);
     if !result.manner_names.is_empty() {
-        writeln!(page, "\n## Other ways to connect\n\nReviews of 20 kB: times the floor, µs of CPU, p50 / p99 in µs.\n").unwrap();
+        writeln!(
+            page,
+            "\n## Other ways to connect\n\nReviews of 20 kB: times the floor, µs of CPU, p50 / p99 in µs.\n"
+        )
+        .unwrap();
         table(&mut page, result.manner_names.iter().cloned(), &result.manners, |cost| {
             format!("**{:.2}×** {:.0}, {}", cost.ratio, cost.micros, latency(cost))
         });
@@ -68,7 +76,8 @@ fn slopes(page: &mut String, result: &Result) {
             Some((high.micros - low.micros) / mib)
         };
         if let (Some(first), Some(second)) = (slope(small, middle), slope(middle, large)) {
-            writeln!(page, "| {} | {first:.0} | {second:.0} | {:.2} |", scenario.name, second / first).unwrap();
+            writeln!(page, "| {} | {first:.0} | {second:.0} | {:.2} |", scenario.name, second / first)
+                .unwrap();
         }
     }
 }
@@ -101,7 +110,8 @@ pub fn human(bytes: usize) -> String {
 /// The processor and how many of it; no name of the machine.
 fn machine() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
+    let model =
+        cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{count} cores of {}", model.trim_start_matches([' ', '\t', ':']))
 }

@@ -98,10 +98,7 @@ fn variable(at: usize) -> String {
 fn fields(variables: usize, adopted: bool) -> Value {
     let environment: Map<String, Value> = std::iter::once((".".to_owned(), json!({})))
         .chain((0..variables).map(|at| {
-            (
-                format!(r#"k:{{"name":"{}"}}"#, variable(at)),
-                json!({".": {}, "f:name": {}, "f:value": {}}),
-            )
+            (format!(r#"k:{{"name":"{}"}}"#, variable(at)), json!({".": {}, "f:name": {}, "f:value": {}}))
         }))
         .collect();
     let mut metadata = json!({"f:labels": {"f:app.kubernetes.io/instance": {}, "f:app.kubernetes.io/managed-by": {},

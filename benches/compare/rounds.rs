@@ -159,7 +159,8 @@ fn column<'s>(
         .zip(times)
         .map(|(rounds, mut times)| {
             times.sort_unstable();
-            let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
+            let at =
+                |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
             (!rounds.is_empty()).then(|| Cost {
                 micros: median(rounds.iter().map(|(micros, _)| *micros)),
                 ratio: median(rounds.iter().map(|(_, ratio)| *ratio)),

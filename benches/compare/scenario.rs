@@ -31,7 +31,11 @@ pub const SCENARIOS: [Scenario; 9] = [
     Scenario { name: "floor: constant allow", who: Who::Floor, story: Story::Upgrade },
     Scenario { name: "outside the catalogue", who: TRANSFER, story: Story::Stranger },
     Scenario { name: "Observe", who: Who::Ours("mode: Observe"), story: Story::Upgrade },
-    Scenario { name: "Adopt, stamps only", who: Who::Ours("mode: Adopt\nfields: Stamp"), story: Story::Upgrade },
+    Scenario {
+        name: "Adopt, stamps only",
+        who: Who::Ours("mode: Adopt\nfields: Stamp"),
+        story: Story::Upgrade,
+    },
     Scenario { name: "Adopt with transfer", who: TRANSFER, story: Story::Upgrade },
     Scenario { name: "Adopt, `eks` comes back", who: TRANSFER, story: Story::Return },
     Scenario { name: "Block refuses a CREATE", who: Who::Ours("mode: Block"), story: Story::Create },
@@ -52,7 +56,8 @@ impl Place {
         for (name, text) in [("ca.crt", ca), ("tls.crt", cert), ("tls.key", key)] {
             std::fs::write(folder.join(name), text).unwrap();
         }
-        let peer = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
+        let peer =
+            |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
         Self { folder: folder.to_owned(), go: peer("BENCH_GO"), kube: peer("BENCH_KUBE") }
     }
 
