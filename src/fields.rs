@@ -3,6 +3,8 @@
 //! A forward path: [`entry`] reads the list, [`set`] and its kin hold one entry's paths, [`mod@transfer`] decides
 //! the new list, [`mod@compare`] says what changed, path by path. Nothing here reads a clock or a file.
 
+mod canon;
+mod closed;
 pub mod compare;
 mod decode;
 pub mod element;

@@ -6,6 +6,7 @@
 //! is not validated further either (law 6). Any other order of keys works too; it only costs the whole read.
 
 mod parse;
+mod values;
 
 use std::borrow::Cow;
 
