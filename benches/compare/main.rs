@@ -40,11 +40,6 @@ fn main() {
     {
         return floor::serve(address, cert, key);
     }
-    if let [word, address, cert, key] = args.as_slice()
-        && word == "floor-axum"
-    {
-        return floor::serve_axum(address, cert, key);
-    }
     let quick = args.iter().any(|arg| arg == "--quick");
     let write = args.iter().find_map(|arg| arg.strip_prefix("--write=")).map(PathBuf::from);
     let folder = tempfile::tempdir().unwrap();

@@ -105,7 +105,7 @@ pub fn run(quick: bool, folder: &Path) -> Result {
                 Who::Floor => "floor (this benchmark program)",
                 Who::Ours("mode: Observe") => "ours, Observe",
                 Who::Ours("mode: Adopt") => "ours, Adopt",
-                Who::Ours(_) | Who::Axum => return None,
+                Who::Ours(_) => return None,
                 Who::Go => "Go, standard library",
                 Who::Kube => "Rust, axum and kube's types",
             };

@@ -12,7 +12,6 @@ use crate::reviews::Story;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     Floor,
-    Axum,
     Ours(&'static str),
     Go,
     Kube,
@@ -28,9 +27,8 @@ pub struct Scenario {
 const TRANSFER: Who = Who::Ours("mode: Adopt");
 
 /// The rows; the floor is the first.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 9] = [
     Scenario { name: "floor: constant allow", who: Who::Floor, story: Story::Upgrade },
-    Scenario { name: "floor through axum", who: Who::Axum, story: Story::Upgrade },
     Scenario { name: "outside the catalogue", who: TRANSFER, story: Story::Stranger },
     Scenario { name: "Observe", who: Who::Ours("mode: Observe"), story: Story::Upgrade },
     Scenario {
@@ -66,7 +64,7 @@ impl Place {
     /// The program, if it is there.
     pub fn program(&self, who: Who) -> Option<PathBuf> {
         match who {
-            Who::Floor | Who::Axum => std::env::current_exe().ok(),
+            Who::Floor => std::env::current_exe().ok(),
             Who::Ours(_) => Some(env!("CARGO_BIN_EXE_cni-steward").into()),
             Who::Go => self.go.clone(),
             Who::Kube => self.kube.clone(),
@@ -81,7 +79,6 @@ impl Place {
             let mut command = Command::new(&program);
             match who {
                 Who::Floor => command.arg("floor").arg(address.to_string()).arg(&cert).arg(&key),
-                Who::Axum => command.arg("floor-axum").arg(address.to_string()).arg(&cert).arg(&key),
                 Who::Go | Who::Kube => command.arg(address.to_string()).arg(&cert).arg(&key),
                 Who::Ours(policy) => {
                     let file = self.folder.join(format!("{}.yaml", policy.replace(['\n', ':', ' '], "-")));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::canon::{self, OWN};
+use super::canon::OWN;
 use super::element::Element;
 use super::scan;
 use super::set::{Node, Set};
@@ -60,14 +60,18 @@ fn level(mut inner: &str) -> Vec<Node<'_>> {
     let mut nodes = Vec::new();
     while let Some(start) = inner.strip_prefix('"') {
         let Some((name, value)) = split(start) else { break };
-        let length = scan::length(value.as_bytes()).unwrap_or(value.len());
+        let (length, paths) = scan::measure(value.as_bytes()).unwrap_or((value.len(), 0));
         let (text, rest) = value.split_at_checked(length).unwrap_or((value, ""));
         let below = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
         let (own, below) = match below.strip_prefix(OWN) {
             Some(below) => (true, below),
             None => (below.is_empty(), below),
         };
-        let set = if below.is_empty() { Set::default() } else { Set::closed(below, canon::count(below)) };
+        let set = if below.is_empty() {
+            Set::default()
+        } else {
+            Set::closed(below, paths - usize::from(own && paths > 0))
+        };
         nodes.push(Node { element: Element::parse_any(name), member: own, below: set });
         inner = rest.strip_prefix(',').unwrap_or_default();
     }

@@ -69,9 +69,15 @@ const fn parity(mut bits: u64) -> u64 {
 
 /// The length of the object or list that `text` starts with.
 pub(super) fn length(text: &[u8]) -> Result<usize, Malformed> {
+    measure(text).map(|(length, _)| length)
+}
+
+/// The length of the object or list that `text` starts with, and how many `{}` it holds.
+pub(super) fn measure(text: &[u8]) -> Result<(usize, usize), Malformed> {
     let mut carry = Carry::default();
     let mut depth = 0;
     let mut at = 0;
+    let (mut empty, mut opened) = (0, 0);
     let (blocks, tail) = text.as_chunks::<BLOCK>();
     let last = {
         let mut last = [b' '; BLOCK];
@@ -87,8 +93,10 @@ pub(super) fn length(text: &[u8]) -> Result<usize, Malformed> {
         if masks.control & before != 0 {
             return Err(Malformed { what: "control character in a string", at });
         }
+        empty += (masks.close & (masks.open << 1 | opened) & before).count_ones() as usize;
+        opened = masks.open >> 63;
         if let Some(end) = end {
-            return Ok(at + end as usize + 1);
+            return Ok((at + end as usize + 1, empty));
         }
         at += BLOCK;
     }
@@ -139,6 +147,14 @@ mod tests {
                     assert!(length(&body.as_bytes()[..cut]).is_err(), "{body} cut at {cut}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_empty_is_counted_wherever_it_falls_in_a_block() {
+        for pad in 0..140 {
+            let text = format!(r#"{{"{}":{{"a":{{}},"{{}}":[],"b":{{"c":{{}}}}}}}}{{}}"#, "x".repeat(pad));
+            assert_eq!(measure(text.as_bytes()), Ok((text.len() - 2, 3)), "{text}");
         }
     }
 
