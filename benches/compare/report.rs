@@ -18,7 +18,7 @@ pub fn markdown(result: &Result, quick: bool) -> String {
     writeln!(page, "![CPU per review](performance.svg)\n").unwrap();
     writeln!(
         page,
-        "## CPU per review\n\nTimes the floor, and µs; {CONNECTIONS} connections, kept; median of {} interleaved rounds.\n",
+        "## CPU per review\n\nTimes the floor, and µs; {CONNECTIONS} connections (fewer from 1 MiB on), kept; median of {} interleaved rounds.\n",
         result.rounds
     )
     .unwrap();

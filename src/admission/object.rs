@@ -5,15 +5,27 @@ use crate::fields::json::{Cursor, Malformed};
 use crate::fields::text::unescape;
 use crate::policy::object::{KEYS, Meta, Object};
 
-/// Reads an object; an error says in a few words what is odd about it.
-pub fn parse(raw: &str) -> Result<Object<'_>, String> {
-    read(raw).map_err(|problem| problem.what.to_owned())
+/// An object, or in a few words what is odd about it.
+pub type Reading<'a> = Result<Object<'a>, String>;
+
+/// Reads the object that comes next and its text; `None` for `null`. What is odd is still passed over, and an error
+/// only if it has no end.
+pub(super) fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(&'a str, Reading<'a>)>, Malformed> {
+    let start = cursor.start();
+    let mut ahead = cursor.clone();
+    if let Ok(mut object) = read(&mut ahead) {
+        *cursor = ahead;
+        object.raw = cursor.since(start);
+        return Ok(Some((object.raw, Ok(object))));
+    }
+    let raw = cursor.skip()?;
+    let problem = read(&mut Cursor::new(raw)).err().map_or("", |problem| problem.what);
+    Ok((raw != "null").then(|| (raw, Err(problem.to_owned()))))
 }
 
-fn read(raw: &str) -> Result<Object<'_>, Malformed> {
-    let mut object = Object { raw, ..Object::default() };
+fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
+    let mut object = Object::default();
     let (mut api_version, mut metadata, mut seen) = (None, None, 0);
-    let mut cursor = Cursor::new(raw);
     cursor.members("it is no JSON object", |cursor, name| match &*unescape(name) {
         "apiVersion" => {
             let value = string(cursor)?;
@@ -25,7 +37,6 @@ fn read(raw: &str) -> Result<Object<'_>, Malformed> {
         }
         _ => cursor.skip().map(|_| ()),
     })?;
-    cursor.end()?;
     if metadata.is_none() {
         return cursor.fail("it has no metadata");
     }

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use parse::{Parts, Stop};
 
+use super::object::Reading;
 use crate::fields::json::Cursor;
 use crate::policy::rules::Names;
 use crate::policy::{Kind, Target};
@@ -104,6 +105,8 @@ pub struct Review<'a> {
     pub object: Option<&'a str>,
     /// Text of `oldObject`, `None` when absent or null.
     pub old: Option<&'a str>,
+    /// Both as they were read on the way.
+    pub(super) read: (Option<Reading<'a>>, Option<Reading<'a>>),
     /// Whether the head alone said that the catalogue does not know this write; the rest was then not read.
     pub outside: bool,
 }

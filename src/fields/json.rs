@@ -21,6 +21,7 @@ pub struct Malformed {
 }
 
 /// A place in JSON text.
+#[derive(Clone)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::values::{Resource, Text, object, resource, strings, text, truth};
+use super::values::{Resource, Text, resource, strings, text, truth};
 use super::{Operation, Review, Unreadable, target};
+use crate::admission::object::{self, Reading};
 use crate::admission::text::{once, string};
 use crate::fields::json::{Cursor, Malformed};
 use crate::fields::text::unescape;
@@ -26,8 +27,8 @@ pub(super) struct Parts<'a> {
     operation: Text<'a>,
     username: Text<'a>,
     groups: Vec<Cow<'a, str>>,
-    object: Option<&'a str>,
-    old: Option<&'a str>,
+    object: Option<(&'a str, Reading<'a>)>,
+    old: Option<(&'a str, Reading<'a>)>,
     dry_run: bool,
     manager: Text<'a>,
     /// The head said that the catalogue does not know this write; the rest was not read.
@@ -117,11 +118,11 @@ impl<'a> Parts<'a> {
                         self.stopped = true;
                         return Err(Stop::Enough);
                     }
-                    let value = object(cursor)?;
+                    let value = object::next(cursor)?;
                     once(&mut self.object, seen, 7, value, cursor, "duplicate field `object`")?;
                 }
                 "oldObject" => {
-                    let value = object(cursor)?;
+                    let value = object::next(cursor)?;
                     once(&mut self.old, seen, 8, value, cursor, "duplicate field `oldObject`")?;
                 }
                 "dryRun" => {
@@ -214,6 +215,11 @@ impl<'a> Parts<'a> {
         };
         let uid = self.uid.filter(|uid| !uid.is_empty()).ok_or(Unreadable::NoUid)?;
         let resource = self.resource.ok_or(Unreadable::Missing("resource"))?;
+        let split = |found: Option<(&'a str, Reading<'a>)>| {
+            found.map_or((None, None), |(raw, read)| (Some(raw), Some(read)))
+        };
+        let ((object, new), (old, before)) = (split(self.object), split(self.old));
+        let read = (new, before);
         let mut review = Review {
             uid,
             operation,
@@ -225,8 +231,9 @@ impl<'a> Parts<'a> {
             groups: self.groups,
             manager: self.manager.unwrap_or_default(),
             dry_run: self.dry_run,
-            object: self.object,
-            old: self.old,
+            object,
+            old,
+            read,
             outside: false,
         };
         review.outside = review.target(names).is_none();

@@ -70,9 +70,3 @@ pub(super) fn truth(cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
         _ => cursor.fail("dryRun: true or false was expected"),
     }
 }
-
-/// The text of an object, `None` for `null`.
-pub(super) fn object<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Malformed> {
-    let raw = cursor.skip()?;
-    Ok((raw != "null").then_some(raw))
-}
