@@ -47,6 +47,18 @@ oracle: ## Field ownership against Go itself at full size: a million pairs of se
 	CNI_STEWARD_ORACLE_SEQUENCES=$${CNI_STEWARD_ORACLE_SEQUENCES:-50000} \
 	$(CARGO) test --locked --release --test oracle
 
+# What the two peers are built from is fetched once; the benchmark itself reads no network.
+BENCH_GO := $(CURDIR)/target/bench/go-stdlib
+BENCH_KUBE := $(CURDIR)/target/bench/kube-axum/release/kube-axum
+
+.PHONY: bench
+bench: ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute, prints only)
+	@mkdir -p target/bench docs
+	-cd benches/peers/go-stdlib && GOFLAGS=-mod=mod go build -o $(BENCH_GO) .
+	-$(CARGO) build --release --locked --manifest-path benches/peers/kube-axum/Cargo.toml --target-dir target/bench/kube-axum
+	BENCH_GO=$(BENCH_GO) BENCH_KUBE=$(BENCH_KUBE) $(CARGO) bench --locked --bench compare -- \
+		$(if $(QUICK),--quick,--write=$(CURDIR)/docs/performance.md)
+
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers
 	@tests/control-plane/get.sh >/dev/null

@@ -4,10 +4,10 @@
 //! reads what a decision may look at; [`patch`] and [`reply`] write the answer; [`handler`] is the way through.
 
 pub mod handler;
-mod json;
 pub mod object;
 pub mod patch;
 pub mod reply;
 pub mod review;
+mod text;
 
 pub use handler::{Answer, Judged, Received, Record, answer};

@@ -3,19 +3,22 @@
 //! A forward path: [`entry`] reads the list, [`set`] and its kin hold one entry's paths, [`mod@transfer`] decides
 //! the new list, [`mod@compare`] says what changed, path by path. Nothing here reads a clock or a file.
 
+mod canon;
+mod closed;
 pub mod compare;
 mod decode;
 pub mod element;
 mod encode;
 pub mod entry;
 mod gather;
-mod json;
+pub(crate) mod json;
 mod order;
 pub mod path;
 mod plain;
 mod rewrite;
+mod scan;
 pub mod set;
-mod text;
+pub(crate) mod text;
 pub mod transfer;
 pub mod value;
 

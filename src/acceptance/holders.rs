@@ -44,12 +44,12 @@ impl<'a> Holders<'a> {
         let apply = known.iter().rev().find(|known| known.is_root_apply_of(manager));
         let mut holders = Holders::default();
         if let Some(apply) = apply.filter(|apply| apply.api_version == api_version) {
-            holders.last = apply.set().unwrap_or_default();
+            holders.last = apply.set().unwrap_or_default().whole();
         }
         let update = known.iter().find(|known| own_update(known) && known.api_version == api_version);
         if let Some(update) = update {
             let applied = std::mem::take(&mut holders.last);
-            holders.last = applied.union(update.set().unwrap_or_default());
+            holders.last = applied.union(update.set().unwrap_or_default().whole());
         }
         for known in known {
             // Paths of a version that is not served are dropped by the API server; these kinds have one version.
@@ -67,7 +67,7 @@ impl<'a> Holders<'a> {
                 manager: known.manager.clone(),
                 operation: known.operation,
                 subresource: known.subresource.clone(),
-                set: known.set().unwrap_or_default(),
+                set: known.set().unwrap_or_default().whole(),
             });
         }
         holders

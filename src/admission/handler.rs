@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::object;
+use super::object::Reading;
 use super::patch;
 use super::reply::{self, Audit, Say};
 use super::review::{Operation, Review, Unreadable};
@@ -58,8 +58,8 @@ pub struct Record {
 pub struct Received<'a> {
     /// The envelope.
     pub review: Review<'a>,
-    object: Option<Result<Object<'a>, String>>,
-    old: Option<Result<Object<'a>, String>>,
+    object: Option<Reading<'a>>,
+    old: Option<Reading<'a>>,
 }
 
 /// What was decided about a review that could be read.
@@ -76,9 +76,8 @@ pub enum Judged<'r> {
 impl<'a> Received<'a> {
     /// Reads the body of a review.
     pub fn read(body: &'a [u8], policy: &Policy) -> Result<Self, Unreadable> {
-        let review = Review::parse(body, &policy.targets)?;
-        let parse = |raw: Option<&'a str>| raw.filter(|_| !review.outside).map(object::parse);
-        let (object, old) = (parse(review.object), parse(review.old));
+        let mut review = Review::parse(body, &policy.targets)?;
+        let (object, old) = std::mem::take(&mut review.read);
         Ok(Self { review, object, old })
     }
 

@@ -1,114 +1,104 @@
 //! What a decision may look at in an object: one pass over its text, everything else skipped.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::json::{Mapping, Text};
+use super::text::{once, string};
+use crate::fields::json::{Cursor, Malformed};
+use crate::fields::text::unescape;
 use crate::policy::object::{KEYS, Meta, Object};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Whole<'a> {
-    #[serde(borrow, default)]
-    api_version: Text<'a>,
-    #[serde(borrow)]
-    metadata: Mapping<Metadata<'a>>,
+/// An object, or in a few words what is odd about it.
+pub type Reading<'a> = Result<Object<'a>, String>;
+
+/// Reads the object that comes next and its text; `None` for `null`. What is odd is still passed over, and an error
+/// only if it has no end.
+pub(super) fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(&'a str, Reading<'a>)>, Malformed> {
+    let start = cursor.start();
+    let mut ahead = cursor.clone();
+    if let Ok(mut object) = read(&mut ahead) {
+        *cursor = ahead;
+        object.raw = cursor.since(start);
+        return Ok(Some((object.raw, Ok(object))));
+    }
+    let raw = cursor.skip()?;
+    let problem = read(&mut Cursor::new(raw)).err().map_or("", |problem| problem.what);
+    Ok((raw != "null").then(|| (raw, Err(problem.to_owned()))))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    creation_timestamp: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    labels: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
-    annotations: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
-    managed_fields: Option<&'a RawValue>,
-}
-
-/// Reads an object; an error says in a few words what is odd about it.
-pub fn parse(raw: &str) -> Result<Object<'_>, String> {
-    let Mapping(whole) = serde_json::from_str::<Mapping<Whole<'_>>>(raw).map_err(|error| {
-        let text = error.to_string();
-        text.split(" at line ").next().unwrap_or_default().to_owned()
+fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
+    let mut object = Object::default();
+    let (mut api_version, mut metadata, mut seen) = (None, None, 0);
+    cursor.members("it is no JSON object", |cursor, name| match &*unescape(name) {
+        "apiVersion" => {
+            let value = string(cursor)?;
+            once(&mut api_version, &mut seen, 0, value, cursor, "apiVersion stands twice")
+        }
+        "metadata" => {
+            once(&mut metadata, &mut seen, 1, Some(()), cursor, "metadata stands twice")?;
+            read_metadata(cursor, &mut object)
+        }
+        _ => cursor.skip().map(|_| ()),
     })?;
+    if metadata.is_none() {
+        return cursor.fail("it has no metadata");
+    }
+    object.api_version = api_version.unwrap_or_default();
     // An entry of ours would need it, and the API server drops a list with an entry that has none.
-    if whole.api_version.0.is_empty() {
-        return Err("it has no apiVersion".to_owned());
+    if object.api_version.is_empty() {
+        return cursor.fail("it has no apiVersion");
     }
-    let Mapping(metadata) = whole.metadata;
-    Ok(Object {
-        raw,
-        api_version: whole.api_version.0,
-        name: metadata.name.0,
-        created: metadata.creation_timestamp.unwrap_or_default().0,
-        labels: metadata.labels.map_or_else(Meta::default, |pairs| pairs.0),
-        annotations: metadata.annotations.map_or_else(Meta::default, |pairs| pairs.0),
-        managed_fields: metadata.managed_fields.map(RawValue::get).filter(|list| *list != "null"),
-    })
+    Ok(object)
 }
 
-/// A map of strings of which only [`KEYS`] are kept.
-struct Pairs<'a>(Meta<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor)
-    }
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Pairs<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of strings")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs<'de>, M::Error> {
-        let mut meta = Meta { present: true, ..Meta::default() };
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            meta.size += key.0.len();
-            match KEYS.into_iter().find(|known| *known == key.0) {
-                Some(known) => {
-                    let value: Cow<'de, str> = map.next_value::<Text<'de>>()?.0;
-                    meta.size += value.len();
-                    if meta.pairs.iter().any(|(found, _)| *found == known) {
-                        return Err(M::Error::custom(format_args!("{known} stands twice")));
-                    }
-                    meta.pairs.push((known, value));
-                }
-                None => meta.size += map.next_value::<Length>()?.0,
-            }
+fn read_metadata<'a>(cursor: &mut Cursor<'a>, object: &mut Object<'a>) -> Result<(), Malformed> {
+    let (mut name, mut created, mut labels, mut annotations, mut list) = (None, None, None, None, None);
+    let mut seen = 0;
+    cursor.members("its metadata is no JSON object", |cursor, key| match &*unescape(key) {
+        "name" => {
+            let value = string(cursor)?;
+            once(&mut name, &mut seen, 0, value, cursor, "metadata.name stands twice")
         }
-        Ok(Pairs(meta))
-    }
+        "creationTimestamp" => {
+            let value = string(cursor)?;
+            once(&mut created, &mut seen, 1, value, cursor, "metadata.creationTimestamp stands twice")
+        }
+        "labels" => {
+            let value = pairs(cursor, "metadata.labels is no map of strings")?;
+            once(&mut labels, &mut seen, 2, value, cursor, "metadata.labels stands twice")
+        }
+        "annotations" => {
+            let value = pairs(cursor, "metadata.annotations is no map of strings")?;
+            once(&mut annotations, &mut seen, 3, value, cursor, "metadata.annotations stands twice")
+        }
+        "managedFields" => {
+            let value = cursor.skip().map(|list| (list != "null").then_some(list))?;
+            once(&mut list, &mut seen, 4, value, cursor, "metadata.managedFields stands twice")
+        }
+        _ => cursor.skip().map(|_| ()),
+    })?;
+    object.name = name.unwrap_or_default();
+    object.created = created.unwrap_or_default();
+    object.labels = labels.unwrap_or_default();
+    object.annotations = annotations.unwrap_or_default();
+    object.managed_fields = list;
+    Ok(())
 }
 
-/// How long a string is, without keeping it.
-struct Length(usize);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LengthVisitor;
-        impl Visitor<'_> for LengthVisitor {
-            type Value = Length;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
-                Ok(Length(text.len()))
-            }
-        }
-        deserializer.deserialize_str(LengthVisitor)
+/// A map of strings of which only [`KEYS`] are kept; `None` for `null`.
+fn pairs<'a>(cursor: &mut Cursor<'a>, problem: &'static str) -> Result<Option<Meta<'a>>, Malformed> {
+    if cursor.token() == Some(b'n') {
+        return cursor.literal("null").map(|()| None);
     }
+    let mut meta = Meta { present: true, ..Meta::default() };
+    cursor.members(problem, |cursor, key| {
+        let key = unescape(key);
+        let Some(value) = string(cursor)? else { return cursor.fail(problem) };
+        meta.size += key.len() + value.len();
+        if let Some(known) = KEYS.into_iter().find(|known| *known == key) {
+            if meta.pairs.iter().any(|(found, _)| *found == known) {
+                return cursor.fail("a label or annotation stands twice");
+            }
+            meta.pairs.push((known, value));
+        }
+        Ok::<(), Malformed>(())
+    })?;
+    Ok(Some(meta))
 }

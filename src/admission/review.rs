@@ -6,15 +6,19 @@
 //! is not validated further either (law 6). Any other order of keys works too; it only costs the whole read.
 
 mod parse;
+mod values;
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeSeed as _;
+use parse::{Parts, Stop};
 
-use parse::{Envelope, Parts};
-
+use super::object::Reading;
+use crate::fields::json::Cursor;
 use crate::policy::rules::Names;
 use crate::policy::{Kind, Target};
+
+/// Bytes in which the head of a review stands, unless its user is in very many groups.
+const HEAD: usize = 2048;
 
 /// Why a body is not a review that can be answered: HTTP 400, and for the person who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +105,8 @@ pub struct Review<'a> {
     pub object: Option<&'a str>,
     /// Text of `oldObject`, `None` when absent or null.
     pub old: Option<&'a str>,
+    /// Both as they were read on the way.
+    pub(super) read: (Option<Reading<'a>>, Option<Reading<'a>>),
     /// Whether the head alone said that the catalogue does not know this write; the rest was then not read.
     pub outside: bool,
 }
@@ -115,15 +121,27 @@ impl<'a> Review<'a> {
         if body.starts_with(b"k8s\0") {
             return Err(Unreadable::NotJson);
         }
+        // The head alone first: what is outside the catalogue is not even checked to be text beyond it.
+        let head = body.get(..HEAD).map(|head| match std::str::from_utf8(head) {
+            Ok(head) => head,
+            Err(error) => {
+                head.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or("")
+            }
+        });
+        if let Some(head) = head {
+            let mut parts = Parts::default();
+            if parts.read(&mut Cursor::new(head), names).is_err() && parts.stopped {
+                return parts.finish(names);
+            }
+        }
+        let text = std::str::from_utf8(body).map_err(|error| Unreadable::Malformed(error.to_string()))?;
         let mut parts = Parts::default();
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let read = Envelope { parts: &mut parts, names }
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end());
-        match read {
-            Ok(()) => {}
-            Err(_) if parts.stopped => {}
-            Err(error) => return Err(Unreadable::Malformed(error.to_string())),
+        match parts.read(&mut Cursor::new(text), names) {
+            Ok(()) | Err(Stop::Enough) => {}
+            Err(Stop::Malformed(problem)) if problem.at >= text.trim_end().len() => {
+                return Err(Unreadable::Malformed(format!("EOF where {problem}")));
+            }
+            Err(Stop::Malformed(problem)) => return Err(Unreadable::Malformed(problem.to_string())),
         }
         parts.finish(names)
     }

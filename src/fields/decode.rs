@@ -4,6 +4,7 @@
 //! has nothing *known* below it is a member too, else an API server that drops unknown elements and we would
 //! disagree about who owns it. Unlike Go, elements that occur twice are joined, not overwritten.
 
+use super::canon;
 use super::element::Element;
 use super::json::{Cursor, MAX_DEPTH, Malformed};
 use super::set::{Node, Set};
@@ -12,6 +13,14 @@ use super::text::unescape;
 impl<'a> Set<'a> {
     /// Reads the JSON text of a `fieldsV1`. Text without escapes is borrowed.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+        Self::parse_beside(text, None)
+    }
+
+    /// As [`Self::parse`]; what is the same as in `twin`, which was read before, is not checked again.
+    pub(super) fn parse_beside(text: &'a str, twin: Option<&str>) -> Result<Self, Malformed> {
+        if let Some((inner, count)) = canon::check(text, twin) {
+            return Ok(Self::closed(inner, count));
+        }
         let mut cursor = Cursor::new(text);
         let (set, _) = read(&mut cursor, 0, true)?;
         cursor.end()?;

@@ -121,7 +121,10 @@ fn absorb<'s, 'a: 's>(
             left.push(format!("{} stays: it has paths of {}", name(known), short(&known.api_version, 30)));
             continue;
         }
-        let Ok(set) = known.set() else {
+        let canonical = sets.first().is_some_and(|set| set.closed.is_some());
+        let twin = gathered.owned.first().filter(|_| canonical);
+        let twin = twin.and_then(|(place, _)| list.entries.get(*place)?.known.as_ref());
+        let Ok(set) = Set::parse_beside(known.fields, twin.map(|twin| twin.fields)) else {
             left.push(format!("{} stays: its paths cannot be read", name(known)));
             continue;
         };

@@ -1,7 +1,10 @@
 //! A cursor over JSON text that hands out slices of it.
 //!
 //! Why not `serde_json` here: a set's keys carry JSON inside JSON strings, most of an entry is only passed
-//! through, and the text is wanted borrowed and once. The cursor is strict (RFC 8259) and never recurses.
+//! through, and the text is wanted borrowed and once. The cursor is strict (RFC 8259) in all it reads, and never
+//! recurses; what it skips it only measures (`scan`).
+
+use super::scan;
 
 /// Deepest nesting of a set that is read. Real sets nest about 20 deep; every recursion in this room is
 /// bounded by it.
@@ -18,17 +21,18 @@ pub struct Malformed {
 }
 
 /// A place in JSON text.
-pub(super) struct Cursor<'a> {
+#[derive(Clone)]
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
-    pub(super) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
+    pub(crate) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
         Err(Malformed { what, at: self.at })
     }
 
@@ -37,12 +41,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text from `start` up to here.
-    pub(super) fn since(&self, start: usize) -> &'a str {
+    pub(crate) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
     /// Passes white space and returns the next byte, still unread.
-    pub(super) fn token(&mut self) -> Option<u8> {
+    pub(crate) fn token(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at) {
                 Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
@@ -52,13 +56,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The offset of the next token.
-    pub(super) fn start(&mut self) -> usize {
+    pub(crate) fn start(&mut self) -> usize {
         self.token();
         self.at
     }
 
     /// Passes `byte` if it is the next token.
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.token() == Some(byte);
         if found {
             self.at += 1;
@@ -66,16 +70,16 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
+    pub(crate) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
         if self.eat(byte) { Ok(()) } else { self.fail(what) }
     }
 
     /// Nothing but white space may follow.
-    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+    pub(crate) fn end(&mut self) -> Result<(), Malformed> {
         if self.token().is_none() { Ok(()) } else { self.fail("trailing data") }
     }
 
-    pub(super) fn literal(&mut self, word: &str) -> Result<(), Malformed> {
+    pub(crate) fn literal(&mut self, word: &str) -> Result<(), Malformed> {
         self.token();
         if !self.rest().starts_with(word.as_bytes()) {
             return self.fail("unknown literal");
@@ -85,7 +89,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A string: what stands between its quotes, escapes and all.
-    pub(super) fn string(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn string(&mut self) -> Result<&'a str, Malformed> {
         self.expect(b'"', "a string was expected")?;
         let start = self.at;
         loop {
@@ -102,7 +106,7 @@ impl<'a> Cursor<'a> {
                     self.at += 6;
                 }
                 [] => return self.fail("unfinished string"),
-                _ => return self.fail("bad character in a string"),
+                _ => return self.fail("bad escape or control character in a string"),
             }
         }
     }
@@ -142,55 +146,49 @@ impl<'a> Cursor<'a> {
         Ok(self.since(start))
     }
 
-    /// Passes any value, however deep, and returns its text.
-    pub(super) fn skip(&mut self) -> Result<&'a str, Malformed> {
+    /// Passes any value, however deep, and returns its text. What is inside an object or a list is not looked at.
+    pub(crate) fn skip(&mut self) -> Result<&'a str, Malformed> {
         let start = self.start();
-        let mut open: Vec<u8> = Vec::new();
-        loop {
-            match self.token() {
-                Some(b'{') => {
-                    self.at += 1;
-                    if !self.eat(b'}') {
-                        self.name()?;
-                        open.push(b'}');
-                        continue;
-                    }
-                }
-                Some(b'[') => {
-                    self.at += 1;
-                    if !self.eat(b']') {
-                        open.push(b']');
-                        continue;
-                    }
-                }
-                Some(b'"') => {
-                    self.string()?;
-                }
-                Some(b't') => self.literal("true")?,
-                Some(b'f') => self.literal("false")?,
-                Some(b'n') => self.literal("null")?,
-                _ => {
-                    self.number()?;
-                }
+        match self.rest().first() {
+            Some(b'{' | b'[') => match scan::length(self.rest()) {
+                Ok(length) => self.at += length,
+                Err(problem) => return Err(Malformed { at: self.at + problem.at, ..problem }),
+            },
+            Some(b'"') => {
+                self.string()?;
             }
-            loop {
-                let Some(&close) = open.last() else {
-                    return Ok(self.since(start));
-                };
-                if self.eat(b',') {
-                    if close == b'}' {
-                        self.name()?;
-                    }
-                    break;
-                }
-                self.expect(close, "a comma or the end was expected")?;
-                open.pop();
+            Some(b't') => self.literal("true")?,
+            Some(b'f') => self.literal("false")?,
+            Some(b'n') => self.literal("null")?,
+            _ => {
+                self.number()?;
             }
         }
+        Ok(self.since(start))
+    }
+
+    /// Passes an object, calling `member` with each name as it stands there (see `unescape`), its value next.
+    pub(crate) fn members<E: From<Malformed>>(
+        &mut self,
+        what: &'static str,
+        mut member: impl FnMut(&mut Self, &'a str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(b'{', what)?;
+        if self.eat(b'}') {
+            return Ok(());
+        }
+        loop {
+            let name = self.name()?;
+            member(self, name)?;
+            if !self.eat(b',') {
+                break;
+            }
+        }
+        Ok(self.expect(b'}', "a comma or the end was expected")?)
     }
 
     /// A member's name and its colon.
-    pub(super) fn name(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn name(&mut self) -> Result<&'a str, Malformed> {
         let name = self.string()?;
         self.expect(b':', "a colon was expected")?;
         Ok(name)

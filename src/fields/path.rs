@@ -9,6 +9,16 @@ use super::json::MAX_DEPTH;
 use super::set::{Node, Set};
 
 impl<'a> Set<'a> {
+    /// The same set with every level opened, which all that follows here needs: what is still text has no nodes to look at.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.open();
+        for node in &mut self.nodes {
+            node.below = std::mem::take(&mut node.below).whole();
+        }
+        self
+    }
+
     fn search(&self, element: &Element<'_>) -> Result<usize, usize> {
         self.nodes.binary_search_by(|node| node.element.cmp(element))
     }
@@ -63,7 +73,7 @@ impl<'a> Set<'a> {
             let below = node.below.intersection(&twin.below);
             (member || !below.is_empty()).then(|| Node { element: node.element.clone(), member, below })
         });
-        Self { nodes: nodes.collect() }
+        Self { nodes: nodes.collect(), closed: None }
     }
 
     /// The same set with more members: each inner node for which `named` says so, given the elements that lead to it
@@ -78,7 +88,7 @@ impl<'a> Set<'a> {
                 below: node.below.with_members(place, step),
             }
         });
-        Self { nodes: nodes.collect() }
+        Self { nodes: nodes.collect(), closed: None }
     }
 
     /// The paths as the API server writes them in a conflict, one text each, parents first. Control characters are

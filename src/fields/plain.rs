@@ -11,10 +11,53 @@ use super::value::{Field, Value};
 
 /// Reads the inner text of a JSON string, behind `k:`; `None` for what is not plain.
 pub(super) fn read(raw: &str) -> Option<Vec<Field<'_>>> {
-    let mut fields = Vec::with_capacity(2);
-    let mut rest = raw.strip_prefix("{\\\"")?;
-    loop {
-        let (name, after) = rest.split_once('\\')?;
+    let mut fields: Vec<Field<'_>> = Vec::with_capacity(2);
+    let mut pairs = Pairs::new(raw)?;
+    for (name, value) in pairs.by_ref() {
+        let sorted = fields.last().is_none_or(|(last, _)| last.as_ref() < name);
+        if !sorted {
+            return None;
+        }
+        fields.push((Cow::Borrowed(name), value));
+    }
+    pairs.is_done().then_some(fields)
+}
+
+/// The fields of a plain key one by one, nothing built; ends early at what is not plain.
+#[derive(Clone)]
+pub(super) struct Pairs<'a> {
+    /// What is left, behind the opening quote of a name; then `}`.
+    rest: &'a str,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn new(raw: &'a str) -> Option<Self> {
+        Some(Self { rest: raw.strip_prefix("{\\\"")? })
+    }
+
+    /// Whether all of the key was plain, once nothing comes any more.
+    fn is_done(&self) -> bool {
+        self.rest == "}"
+    }
+
+    /// Whether the key is plain, in order, and would be written as it stands.
+    pub(super) fn canonical(mut self) -> bool {
+        let mut before = "";
+        for (name, value) in self.by_ref() {
+            let fits = match &value {
+                Value::Text(text) => is_plain(text),
+                _ => true,
+            };
+            if !fits || !is_plain(name) || name <= before {
+                return false;
+            }
+            before = name;
+        }
+        self.is_done()
+    }
+
+    fn pair(&self) -> Option<((&'a str, Value<'a>), &'a str)> {
+        let (name, after) = self.rest.split_once('\\')?;
         let after = after.strip_prefix("\":")?;
         let (value, after) = match after.strip_prefix("\\\"") {
             Some(text) => {
@@ -23,15 +66,21 @@ pub(super) fn read(raw: &str) -> Option<Vec<Field<'_>>> {
             }
             None => number(after)?,
         };
-        let sorted = fields.last().is_none_or(|(last, _): &Field<'_>| last.as_ref() < name);
-        if !sorted {
-            return None;
-        }
-        fields.push((Cow::Borrowed(name), value));
-        match after.strip_prefix(",\\\"") {
-            Some(next) => rest = next,
-            None => return (after == "}").then_some(fields),
-        }
+        let rest = match after.strip_prefix(",\\\"") {
+            Some(next) => next,
+            None => (after == "}").then_some(after)?,
+        };
+        Some(((name, value), rest))
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (pair, rest) = self.pair()?;
+        self.rest = rest;
+        Some(pair)
     }
 }
 

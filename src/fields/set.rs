@@ -4,15 +4,21 @@
 //! node is one item with both facts, so a union is one pass over two sorted lists and text goes out in
 //! canonical order as it stands. Each node is a member or has something below it, never neither.
 //!
+//! What was canonical text stays text, node by node, until a path in it is asked for ([`Closed`]).
+//!
 //! Recursion is bounded: no set is deeper than 256, by parse and by insert.
 
+use super::canon;
+use super::closed::Closed;
 use super::element::Element;
 use super::json::MAX_DEPTH;
 
 /// Paths, in canonical order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Set<'a> {
     pub(super) nodes: Vec<Node<'a>>,
+    /// Canonical text in place of nodes; there are none then.
+    pub(super) closed: Option<Closed<'a>>,
 }
 
 /// One element of a path.
@@ -28,17 +34,20 @@ pub(super) struct Node<'a> {
 impl<'a> Set<'a> {
     /// Whether nothing is in the set.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.is_empty() && self.closed.is_none()
     }
 
     /// How many paths are in the set.
     pub fn len(&self) -> usize {
-        self.nodes.iter().map(|node| usize::from(node.member) + node.below.len()).sum()
+        match &self.closed {
+            Some(closed) => closed.count,
+            None => self.nodes.iter().map(|node| usize::from(node.member) + node.below.len()).sum(),
+        }
     }
 
     /// Whether an element that today's API server knows is in the set.
     pub fn has_known(&self) -> bool {
-        self.nodes.iter().any(|node| node.element.is_known())
+        self.closed.is_some() || self.nodes.iter().any(|node| node.element.is_known())
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
@@ -50,6 +59,9 @@ impl<'a> Set<'a> {
         let Some((name, rest)) = path.split_first() else {
             return false;
         };
+        if self.closed.is_some() {
+            return self.opened().contains(path);
+        }
         let Some(node) = self.find(name).ok().and_then(|at| self.nodes.get(at)) else {
             return false;
         };
@@ -65,6 +77,7 @@ impl<'a> Set<'a> {
         if path.len() > MAX_DEPTH {
             return false;
         }
+        self.open();
         let at = match self.find(name) {
             Ok(at) => at,
             Err(at) => {
@@ -84,6 +97,7 @@ impl<'a> Set<'a> {
         let Some((name, rest)) = path.split_first() else {
             return false;
         };
+        self.open();
         let Ok(at) = self.find(name) else {
             return false;
         };
@@ -103,13 +117,15 @@ impl<'a> Set<'a> {
 
     /// What is in either set (`Set.Union`).
     #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        if other.is_empty() {
+    pub fn union(mut self, mut other: Self) -> Self {
+        if other.is_empty() || (self.closed.is_some() && self.closed == other.closed) {
             return self;
         }
         if self.is_empty() {
             return other;
         }
+        self.open();
+        other.open();
         let mut nodes = Vec::with_capacity(self.nodes.len().max(other.nodes.len()));
         let mut right = other.nodes.into_iter().peekable();
         for mut node in self.nodes {
@@ -122,7 +138,7 @@ impl<'a> Set<'a> {
             nodes.push(node);
         }
         nodes.extend(right);
-        Self { nodes }
+        Self { nodes, closed: None }
     }
 
     /// What is in any of the sets. Joined in pairs, so that many small sets cost no more than n log n.
@@ -140,7 +156,9 @@ impl<'a> Set<'a> {
     /// What is here and not in `other`, path by path: a member goes, what is below it stays
     /// (`Set.Difference`, not `RecursiveDifference`).
     #[must_use]
-    pub fn difference(self, other: &Self) -> Self {
+    pub fn difference(mut self, other: &Self) -> Self {
+        self.open();
+        let other = other.opened();
         let mut right = other.nodes.iter().peekable();
         let left = self.nodes.into_iter().filter_map(|mut node| {
             while right.next_if(|theirs| theirs.element < node.element).is_some() {}
@@ -150,12 +168,12 @@ impl<'a> Set<'a> {
             }
             (node.member || !node.below.is_empty()).then_some(node)
         });
-        Self { nodes: left.collect() }
+        Self { nodes: left.collect(), closed: None }
     }
 
     /// The canonical JSON text, equal to Go's `Set.ToJSON`.
     pub fn encode(&self) -> String {
-        let mut out = String::with_capacity(64 + 48 * self.nodes.len());
+        let mut out = String::with_capacity(self.size());
         self.write(&mut out);
         out
     }
@@ -168,7 +186,10 @@ impl<'a> Set<'a> {
     fn write_as(&self, member: bool, out: &mut String, scratch: &mut String) {
         out.push('{');
         if member && !self.is_empty() {
-            out.push_str("\".\":{},");
+            out.push_str(canon::OWN);
+        }
+        if let Some(closed) = &self.closed {
+            out.push_str(closed.inner);
         }
         for (index, node) in self.nodes.iter().enumerate() {
             out.push_str(if index > 0 { ",\"" } else { "\"" });
@@ -188,7 +209,7 @@ impl<'a> Set<'a> {
 
     fn collect(&self, prefix: &mut String, paths: &mut Vec<String>) {
         let length = prefix.len();
-        for node in &self.nodes {
+        for node in &self.opened().nodes {
             node.element.show(prefix);
             if node.member {
                 paths.push(prefix.clone());

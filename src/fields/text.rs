@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// What a string's inner text means. A surrogate without its partner reads as U+FFFD, as in Go.
-pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
     }

@@ -68,23 +68,29 @@ pub fn start(format: Option<Format>, verbosity: Verbosity) -> io::Result<Sink> {
     Ok(sink)
 }
 
-/// One line for one decision.
+/// One line for one decision; below `info` for what is none of ours, or a busy cluster would drown the rest.
 pub fn decision(record: &Record, policy: &str, took: Duration) {
-    tracing::info!(
-        uid = record.uid,
-        operation = record.operation,
-        resource = record.resource,
-        namespace = record.namespace,
-        name = record.name,
-        user = record.username,
-        manager = record.manager,
-        verdict = record.verdict,
-        reason = record.reason,
-        dry_run = record.dry_run,
-        policy,
-        message = record.message,
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-    );
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                uid = record.uid,
+                operation = record.operation,
+                resource = record.resource,
+                namespace = record.namespace,
+                name = record.name,
+                user = record.username,
+                manager = record.manager,
+                verdict = record.verdict,
+                reason = record.reason,
+                dry_run = record.dry_run,
+                policy,
+                message = record.message,
+                duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            )
+        };
+    }
+    if record.reason == "outside-catalogue" { line!(Level::DEBUG) } else { line!(Level::INFO) }
 }
 
 /// Our own lines at the level asked for; those of libraries only from `warn` on, except at `trace`.

@@ -17,6 +17,9 @@ const QUEUE: usize = 2048;
 /// Lines are gathered up to this many bytes for one write.
 const BATCH: usize = 32 * 1024;
 
+/// How long a line waits for others: waking this thread for each of them costs as much as a small review.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// The near end of the queue; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sink {
@@ -79,6 +82,9 @@ fn write(lines: &Receiver<Message>, mut out: impl Write) {
     let mut batch = Vec::new();
     while let Ok(first) = lines.recv() {
         let mut flushed = Vec::new();
+        if matches!(first, Message::Line(_)) {
+            thread::sleep(GATHER);
+        }
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
