@@ -18,7 +18,7 @@ run: ## Build and run the server on this machine, with a certificate authority o
 
 .PHONY: test
 test: check control-plane ## Formatting, lints, and all tests, those on real API servers included
-	CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
 
 .PHONY: check
 check: ## Formatting and lints

