@@ -1,8 +1,8 @@
 //! What a decision may look at in an object: one pass over its text, everything else skipped.
 
 use super::text::{once, string};
+use crate::fields::entry::List;
 use crate::fields::json::{Cursor, Malformed};
-use crate::fields::text::unescape;
 use crate::policy::object::{KEYS, Meta, Object};
 
 /// An object, or in a few words what is odd about it.
@@ -25,8 +25,8 @@ pub(super) fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(&'a str, Readi
 
 fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
     let mut object = Object::default();
-    let (mut api_version, mut metadata, mut seen) = (None, None, 0);
-    cursor.members("it is no JSON object", |cursor, name| match &*unescape(name) {
+    let (mut api_version, mut metadata, mut spec, mut seen) = (None, None, None, 0);
+    cursor.members("it is no JSON object", |cursor, name| match name {
         "apiVersion" => {
             let value = string(cursor)?;
             once(&mut api_version, &mut seen, 0, value, cursor, "apiVersion stands twice")
@@ -35,11 +35,16 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
             once(&mut metadata, &mut seen, 1, Some(()), cursor, "metadata stands twice")?;
             read_metadata(cursor, &mut object)
         }
+        "spec" => {
+            let value = cursor.skip()?;
+            once(&mut spec, &mut seen, 2, Some(value), cursor, "spec stands twice")
+        }
         _ => cursor.skip().map(|_| ()),
     })?;
     if metadata.is_none() {
         return cursor.fail("it has no metadata");
     }
+    object.spec = spec.unwrap_or_default();
     object.api_version = api_version.unwrap_or_default();
     // An entry of ours would need it, and the API server drops a list with an entry that has none.
     if object.api_version.is_empty() {
@@ -51,7 +56,7 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
 fn read_metadata<'a>(cursor: &mut Cursor<'a>, object: &mut Object<'a>) -> Result<(), Malformed> {
     let (mut name, mut created, mut labels, mut annotations, mut list) = (None, None, None, None, None);
     let mut seen = 0;
-    cursor.members("its metadata is no JSON object", |cursor, key| match &*unescape(key) {
+    cursor.members("its metadata is no JSON object", |cursor, key| match key {
         "name" => {
             let value = string(cursor)?;
             once(&mut name, &mut seen, 0, value, cursor, "metadata.name stands twice")
@@ -69,7 +74,7 @@ fn read_metadata<'a>(cursor: &mut Cursor<'a>, object: &mut Object<'a>) -> Result
             once(&mut annotations, &mut seen, 3, value, cursor, "metadata.annotations stands twice")
         }
         "managedFields" => {
-            let value = cursor.skip().map(|list| (list != "null").then_some(list))?;
+            let value = List::next(cursor)?;
             once(&mut list, &mut seen, 4, value, cursor, "metadata.managedFields stands twice")
         }
         _ => cursor.skip().map(|_| ()),
@@ -89,7 +94,6 @@ fn pairs<'a>(cursor: &mut Cursor<'a>, problem: &'static str) -> Result<Option<Me
     }
     let mut meta = Meta { present: true, ..Meta::default() };
     cursor.members(problem, |cursor, key| {
-        let key = unescape(key);
         let Some(value) = string(cursor)? else { return cursor.fail(problem) };
         meta.size += key.len() + value.len();
         if let Some(known) = KEYS.into_iter().find(|known| *known == key) {

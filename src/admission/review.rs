@@ -9,6 +9,7 @@ mod parse;
 mod values;
 
 use std::borrow::Cow;
+use std::str::Utf8Error;
 
 use parse::{Parts, Stop};
 
@@ -19,6 +20,8 @@ use crate::policy::{Kind, Target};
 
 /// Bytes in which the head of a review stands, unless its user is in very many groups.
 const HEAD: usize = 2048;
+/// Up to here it costs less to check that all of a body is text than to read the head of a target's review twice.
+const SMALL: usize = 64 * 1024;
 
 /// Why a body is not a review that can be answered: HTTP 400, and for the person who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,22 +124,22 @@ impl<'a> Review<'a> {
         if body.starts_with(b"k8s\0") {
             return Err(Unreadable::NotJson);
         }
-        // The head alone first: what is outside the catalogue is not even checked to be text beyond it.
-        let head = body.get(..HEAD).map(|head| match std::str::from_utf8(head) {
-            Ok(head) => head,
-            Err(error) => {
-                head.get(..error.valid_up_to()).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or("")
-            }
-        });
-        if let Some(head) = head {
+        // Of a large body the head alone first: what is outside the catalogue is not even checked to be text beyond it.
+        if body.len() > SMALL
+            && let Some(head) = body.get(..HEAD)
+        {
             let mut parts = Parts::default();
-            if parts.read(&mut Cursor::new(head), names).is_err() && parts.stopped {
+            if parts.read(&mut Cursor::new(text_of(head).0), names).is_err() && parts.stopped {
                 return parts.finish(names);
             }
         }
-        let text = std::str::from_utf8(body).map_err(|error| Unreadable::Malformed(error.to_string()))?;
+        let (text, broken) = text_of(body);
         let mut parts = Parts::default();
-        match parts.read(&mut Cursor::new(text), names) {
+        let outcome = parts.read(&mut Cursor::new(text), names);
+        if let Some(error) = broken.filter(|_| !parts.stopped) {
+            return Err(Unreadable::Malformed(error.to_string()));
+        }
+        match outcome {
             Ok(()) | Err(Stop::Enough) => {}
             Err(Stop::Malformed(problem)) if problem.at >= text.trim_end().len() => {
                 return Err(Unreadable::Malformed(format!("EOF where {problem}")));
@@ -149,6 +152,17 @@ impl<'a> Review<'a> {
     /// The target this write is about, if it is a write that is ours to judge.
     pub fn target<'r>(&'r self, names: &Names) -> Option<Target<'r>> {
         target(self.kind?, self.operation, &self.subresource, &self.namespace, &self.name, names)
+    }
+}
+
+/// As much of the bytes as is text, and what comes then.
+fn text_of(bytes: &[u8]) -> (&str, Option<Utf8Error>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let text = bytes.get(..error.valid_up_to()).map(std::str::from_utf8);
+            (text.and_then(Result::ok).unwrap_or_default(), Some(error))
+        }
     }
 }
 

@@ -9,8 +9,8 @@ pub(super) fn string<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Cow<'a, str>>
     if cursor.token() == Some(b'n') {
         return cursor.literal("null").map(|()| None);
     }
-    let raw = cursor.string()?;
-    if !raw.contains('\\') {
+    let (raw, escaped) = cursor.quoted()?;
+    if !escaped {
         return Ok(Some(Cow::Borrowed(raw)));
     }
     // Unlike in a set's paths, half a character is an error here: it cannot be echoed.

@@ -202,7 +202,7 @@ fn decided(out: &mut String, object: &Object<'_>, decision: &Decision<'_>, polic
 
 fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, policy: &Policy) {
     let Some(after) = changes.managed_fields.as_deref().and_then(List::parse) else { return };
-    let before = object.managed_fields.and_then(List::parse).unwrap_or_default();
+    let before = object.managed_fields.clone().unwrap_or_default();
     for moved in &changes.moved {
         line(
             out,

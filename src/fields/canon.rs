@@ -1,114 +1,197 @@
-//! Canonical text, checked in one pass without building anything.
+//! Canonical text, checked in one pass without building anything below its first level.
 //!
 //! What an API server stored is canonical: no white space, elements in order, each once. Of such text a subtree can
 //! stay the text it is until somebody asks for a path in it, equal text is an equal subtree, and it is written by
 //! copying. The check knows the forms that fill real sets, `f:` without escapes and plain `k:`; anything else is `None`
-//! and is read the long way.
+//! and is read the long way. Items of a list mostly hold the same fields, so a value with the text of the one before it
+//! is not looked into again.
 
+use super::element::Element;
 use super::json::MAX_DEPTH;
 use super::plain;
 use super::scan;
+use super::set::{Node, Set};
 
-/// A leaf: what a member looks like.
-const LEAF: &str = "{}";
 /// The sign of a member that has something below it.
 pub(super) const OWN: &str = "\".\":{},";
+/// Longest value that is compared with the one before it; bounds what the comparison may cost.
+const SHAPE: usize = 256;
+/// Shortest value for which a look at the twin is worth it.
+const TWIN: usize = 64;
 
-/// What stands between the braces of a canonical set that holds something, and how many paths that is. `twin` is
-/// another canonical set: from where both end alike, nothing is checked again.
-pub(super) fn check<'a>(text: &'a str, twin: Option<&str>) -> Option<(&'a str, usize)> {
-    let inner = text.strip_prefix('{')?;
-    if inner.starts_with("\".\"") {
-        return None;
-    }
-    let (rest, count) = level(inner, 0, twin)?;
-    (rest.is_empty() && count > 0).then_some((inner.strip_suffix('}')?, count))
-}
-
-/// Checks the elements of one level up to and with its brace; returns what follows it.
-fn level<'a>(mut rest: &'a str, depth: usize, twin: Option<&str>) -> Option<(&'a str, usize)> {
-    if depth >= MAX_DEPTH {
-        return None;
-    }
-    let mut before = None;
-    let mut members = 0;
+/// Reads a canonical set that holds something, one level deep. `twin` is another canonical set: from where both end
+/// alike, nothing is checked again.
+pub(super) fn read<'a>(text: &'a str, twin: Option<&str>) -> Option<Set<'a>> {
+    let mut rest = text.as_bytes().strip_prefix(b"{")?;
+    let mut before = Name::None;
+    let mut nodes = Vec::with_capacity(4);
     loop {
-        let (name, after) = name(rest)?;
-        if !follows(before, name) {
-            return None;
-        }
-        before = Some(name);
-        let value = after.strip_prefix(':')?;
-        if let Some(twin) = twin
-            && value.len() > 64
-            && let Some(head) = twin.strip_suffix(value)
-            && head
-                .strip_suffix("\":")
-                .and_then(|head| head.strip_suffix(name))
-                .is_some_and(|head| head.ends_with('"'))
-            && let Some(paths) = leaves(value)
-        {
-            return Some(("", members + paths));
-        }
-        rest = if let Some(rest) = value.strip_prefix(LEAF) {
-            members += 1;
-            rest
-        } else {
-            let inner = value.strip_prefix('{')?;
-            let inner = inner.strip_prefix(OWN).inspect(|_| members += 1).unwrap_or(inner);
-            let (rest, below) = level(inner, depth + 1, None)?;
-            members += below;
-            rest
+        let start = rest;
+        let (name, value) = next_name(rest, &before)?;
+        let raw = start.get(1..start.len() - value.len() - 2)?;
+        let (after, paths) = match twin.and_then(|twin| alike(value, raw, twin)) {
+            Some(found) => found,
+            None => read_value(value, 1)?,
         };
-        match rest.as_bytes().first()? {
-            b',' => rest = rest.strip_prefix(',')?,
-            b'}' => return Some((rest.strip_prefix('}')?, members)),
+        nodes.push(node(text, raw, value, after, paths)?);
+        before = name;
+        match after {
+            [b'}'] => return Some(Set { nodes, closed: None }),
+            [b',', next @ ..] => rest = next,
             _ => return None,
         }
     }
 }
 
-/// How many paths are in a value and in what follows it up to the end of the set.
-fn leaves(value: &str) -> Option<usize> {
-    let (length, paths) = scan::measure(value.as_bytes()).ok()?;
-    (value.get(length..)? == "}").then_some(paths)
+/// A node whose value stays text; the slices are parts of `text`.
+fn node<'a>(text: &'a str, raw: &[u8], value: &[u8], after: &[u8], paths: usize) -> Option<Node<'a>> {
+    let end = text.len() - after.len();
+    let start = text.len() - value.len();
+    let name = text.get(start - 2 - raw.len()..start - 2)?;
+    let inner = text.get(start + 1..end - 1)?;
+    let element = Element::parse(name).ok()?;
+    Some(match inner.strip_prefix(OWN) {
+        _ if inner.is_empty() => Node { element, member: true, below: Set::default() },
+        Some(below) => Node { element, member: true, below: Set::closed(below, paths - 1) },
+        None => Node { element, member: false, below: Set::closed(inner, paths) },
+    })
 }
 
-/// The next element as it stands between its quotes, and what follows them.
-fn name(text: &str) -> Option<(&str, &str)> {
-    let inner = text.strip_prefix('"')?;
-    let bytes = inner.as_bytes();
-    let mut end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
-    while bytes.get(end) == Some(&b'\\') {
-        end += 2;
-        end += bytes.get(end..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+/// What follows a value that both this set and its twin end with, and how many paths it holds.
+fn alike<'a>(value: &'a [u8], name: &[u8], twin: &str) -> Option<(&'a [u8], usize)> {
+    let head = twin.as_bytes().strip_suffix(value).filter(|_| value.len() > TWIN)?;
+    head.strip_suffix(b"\":")?.strip_suffix(name)?.strip_suffix(b"\"")?;
+    let (length, paths) = scan::measure(value).ok()?;
+    let after = value.get(length..)?;
+    (after == b"}").then_some((after, paths))
+}
+
+/// The last element of a level, as far as the order of the next one depends on it.
+enum Name<'a> {
+    None,
+    Field(&'a [u8]),
+    /// A key of one plain text: its name and its text.
+    Text(&'a [u8], &'a [u8]),
+    Key(&'a [u8]),
+}
+
+/// Checks an element's value; returns what follows it, and how many paths it holds, its own included.
+fn read_value(value: &[u8], depth: usize) -> Option<(&[u8], usize)> {
+    let inner = match value {
+        [b'{', b'}', after @ ..] => return Some((after, 1)),
+        [b'{', inner @ ..] => inner,
+        _ => return None,
+    };
+    if depth >= MAX_DEPTH {
+        return None;
     }
-    (bytes.get(end) == Some(&b'"')).then_some(())?;
-    Some((inner.get(..end)?, inner.get(end + 1..)?))
-}
-
-/// Whether `name` is of a form that is known here and comes after `before`.
-fn follows(before: Option<&str>, name: &str) -> bool {
-    if let Some(field) = name.strip_prefix("f:") {
-        let after = match before {
-            None => true,
-            Some(before) => before.strip_prefix("f:").is_some_and(|before| before < field),
+    let (mut rest, mut paths) = match inner.strip_prefix(OWN.as_bytes()) {
+        Some(below) => (below, 1),
+        None => (inner, 0),
+    };
+    let mut before = Name::None;
+    let (mut shape, mut held): (&[u8], usize) = (&[], 0);
+    loop {
+        let (name, value) = next_name(rest, &before)?;
+        let after = match value {
+            [b'{', b'}', after @ ..] => {
+                paths += 1;
+                after
+            }
+            _ => match value.strip_prefix(shape).filter(|_| !shape.is_empty()) {
+                Some(after) => {
+                    paths += held;
+                    after
+                }
+                None => {
+                    let (after, below) = read_value(value, depth + 1)?;
+                    let text = value.get(..value.len() - after.len())?;
+                    shape = if text.len() <= SHAPE { text } else { &[] };
+                    held = below;
+                    paths += below;
+                    after
+                }
+            },
         };
-        return after && !field.contains('\\');
+        before = name;
+        match after {
+            [b',', next @ ..] => rest = next,
+            [b'}', after @ ..] => return Some((after, paths)),
+            _ => return None,
+        }
     }
-    let Some(key) = name.strip_prefix("k:") else { return false };
-    let Some(before) = before.and_then(|before| before.strip_prefix("k:")) else {
-        return plain::Pairs::new(key).is_some_and(plain::Pairs::canonical);
-    };
-    let (Some(before), Some(key)) = (plain::Pairs::new(before), plain::Pairs::new(key)) else {
-        return false;
-    };
-    before.cmp(key.clone()).is_lt() && key.canonical()
+}
+
+/// The next element, if it is of a form that is known here and comes after `before`; and its value.
+fn next_name<'a>(text: &'a [u8], before: &Name<'_>) -> Option<(Name<'a>, &'a [u8])> {
+    match text {
+        [b'"', b'f', b':', field @ ..] => {
+            let (field, after) = field.split_at_checked(scan::plain(field))?;
+            let follows = match before {
+                Name::None => true,
+                Name::Field(before) => *before < field,
+                Name::Text(..) | Name::Key(_) => false,
+            };
+            follows.then_some((Name::Field(field), after.strip_prefix(b"\":")?))
+        }
+        [b'"', b'k', b':', key @ ..] => match one_text(key) {
+            Some((name, text, value)) => {
+                let follows = match before {
+                    Name::None | Name::Field(_) => true,
+                    Name::Text(name_before, text_before) => (*name_before, *text_before) < (name, text),
+                    Name::Key(before) => less(before, key.get(..key.len() - value.len() - 2)?)?,
+                };
+                follows.then_some((Name::Text(name, text), value))
+            }
+            None => {
+                let (key, value) = any_key(key)?;
+                let follows = match before {
+                    Name::None | Name::Field(_) => pairs(key)?.canonical(),
+                    Name::Text(name, text) => {
+                        let before = [b"{\\\"".as_slice(), name, b"\\\":\\\"", text, b"\\\"}"].concat();
+                        less(&before, key)?
+                    }
+                    Name::Key(before) => less(before, key)?,
+                };
+                follows.then_some((Name::Key(key), value))
+            }
+        },
+        _ => None,
+    }
+}
+
+/// A key of one field with a plain text, as most are: `{\"name\":\"x\"}`; then its value.
+fn one_text(key: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let inner = key.strip_prefix(b"{\\\"")?;
+    let (name, after) = inner.split_at_checked(plain::run(inner))?;
+    let inner = after.strip_prefix(b"\\\":\\\"")?;
+    let (text, after) = inner.split_at_checked(plain::run(inner))?;
+    Some((name, text, after.strip_prefix(b"\\\"}\":")?))
+}
+
+/// Any other key as it stands behind `k:`, and its value.
+fn any_key(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut end = scan::plain(text);
+    while text.get(end) == Some(&b'\\') {
+        end += 2;
+        end += scan::plain(text.get(end..)?);
+    }
+    let (key, after) = text.split_at_checked(end)?;
+    Some((key, after.strip_prefix(b"\":")?))
+}
+
+fn pairs(key: &[u8]) -> Option<plain::Pairs<'_>> {
+    plain::Pairs::new(std::str::from_utf8(key).ok()?)
+}
+
+/// Whether a key is canonical and comes after another.
+fn less(before: &[u8], key: &[u8]) -> Option<bool> {
+    let key = pairs(key)?;
+    Some(pairs(before)?.cmp(key.clone()).is_lt() && key.canonical())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::set::Set;
     use super::*;
 
     #[rstest::rstest]
@@ -116,9 +199,13 @@ mod tests {
     #[case(r#"{"f:a":{".":{},"f:b":{},"k:{\"name\":\"x\"}":{".":{},"f:c":{}}},"f:b":{"f:c":{}}}"#, 5)]
     #[case(r#"{"f:a":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{},"k:{\"containerPort\":443,\"protocol\":\"TCP\"}":{}}}"#, 2)]
     #[case(r#"{"f:a":{"k:{\"name\":\":{}\"}":{},"k:{\"name\":\"A\"}":{},"k:{\"name\":\"AB\"}":{}}}"#, 3)]
+    #[case(r#"{"f:a":{"k:{\"a\":1}":{},"k:{\"a\":\"1\"}":{},"k:{\"a\":\"1\",\"b\":1}":{},"k:{\"a\":\"2\"}":{}}}"#, 4)]
+    #[case(r#"{"f:a":{"k:{\"n\":\"a\"}":{".":{},"f:x":{}},"k:{\"n\":\"b\"}":{".":{},"f:x":{}},"k:{\"n\":\"c\"}":{".":{},"f:x":{},"f:y":{}}}}"#, 7)]
     fn canonical_text_is_recognised_and_counted(#[case] text: &str, #[case] paths: usize) {
-        assert_eq!(check(text, None).unwrap().1, paths);
-        assert_eq!(Set::parse(text).unwrap().len(), paths);
+        let set = read(text, None).unwrap();
+        assert_eq!(set.len(), paths);
+        assert_eq!(set.encode(), text);
+        assert_eq!(set.whole().len(), paths);
     }
 
     #[rstest::rstest]
@@ -134,14 +221,20 @@ mod tests {
     #[case(r#"{"x":{}}"#)]
     #[case(r#"{"v:\"a\"":{}}"#)]
     #[case(r#"{"k:{\"a\":1}":{},"f:a":{}}"#)]
+    #[case(r#"{"k:{\"a\":\"x\"}":{},"f:a":{}}"#)]
+    #[case(r#"{"k:{\"a\":\"x\"}":{},"k:{\"a\":\"x\"}":{}}"#)]
+    #[case(r#"{"k:{\"a\":\"ab\"}":{},"k:{\"a\":\"a\"}":{}}"#)]
+    #[case(r#"{"k:{\"a\":\"a\"}":{},"k:{\"a\":1}":{}}"#)]
+    #[case(r#"{"k:{\"a\":\"1\",\"b\":1}":{},"k:{\"a\":\"1\"}":{}}"#)]
     #[case(r#"{"k:{\"a\":\"<\"}":{}}"#)]
     #[case(r#"{"k:{\"a\":01}":{}}"#)]
     #[case(r#"{"k:{\"a\":2}":{},"k:{\"a\":1}":{}}"#)]
     #[case(r#"{"f:a":{}}x"#)]
     #[case(r#"{"f:a":{}"#)]
     #[case(r#"{"f:a":7}"#)]
+    #[case(r#"{"f:a":{"k:{\"n\":\"a\"}":{".":{},"f:x":{}},"k:{\"n\":\"b\"}":{".":{},"f:x":{}x}}}"#)]
     fn everything_else_is_read_the_long_way(#[case] text: &str) {
-        assert_eq!(check(text, None), None);
+        assert_eq!(read(text, None), None);
     }
 
     #[test]
@@ -149,8 +242,8 @@ mod tests {
         let tail = format!(r#"{{{}"f:z":{{}}}}}}"#, r#""f:a":{},"#.repeat(20));
         let one = format!(r#"{{"f:m":{{}},"f:spec":{tail}"#);
         let two = format!(r#"{{"f:spec":{tail}"#);
-        assert_eq!(check(&two, None), None, "twenty times the same");
-        assert_eq!(check(&two, Some(&one)).unwrap().1, 21, "not looked at again");
-        assert_eq!(check(&two.replace("spec", "spek"), Some(&one)), None);
+        assert_eq!(read(&two, None), None, "twenty times the same");
+        assert_eq!(read(&two, Some(&one)).unwrap().len(), 21, "not looked at again");
+        assert_eq!(read(&two.replace("spec", "spek"), Some(&one)), None);
     }
 }

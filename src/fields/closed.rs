@@ -80,13 +80,10 @@ fn level(mut inner: &str) -> Vec<Node<'_>> {
 
 /// An element's text and its value: the first quote that no backslash escapes ends it.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.find("\":{")?;
-        let escaped = at > 0 && text.as_bytes().get(at - 1) == Some(&b'\\');
-        if !escaped {
-            return Some((text.get(..at)?, text.get(at + 2..)?));
-        }
-        from = at + 1;
+    let mut end = scan::plain(text.as_bytes());
+    while text.as_bytes().get(end) == Some(&b'\\') {
+        end += 2;
+        end += scan::plain(text.as_bytes().get(end..)?);
     }
+    Some((text.get(..end)?, text.get(end..)?.strip_prefix("\":")?))
 }

@@ -13,18 +13,19 @@ use super::text::unescape;
 impl<'a> Set<'a> {
     /// Reads the JSON text of a `fieldsV1`. Text without escapes is borrowed.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        Self::parse_beside(text, None)
+        Self::parse_beside(text, None).map(|(set, _)| set)
     }
 
-    /// As [`Self::parse`]; what is the same as in `twin`, which was read before, is not checked again.
-    pub(super) fn parse_beside(text: &'a str, twin: Option<&str>) -> Result<Self, Malformed> {
-        if let Some((inner, count)) = canon::check(text, twin) {
-            return Ok(Self::closed(inner, count));
+    /// As [`Self::parse`], and whether the text is canonical. What is the same as in `twin`, which is, is not checked
+    /// again.
+    pub(super) fn parse_beside(text: &'a str, twin: Option<&str>) -> Result<(Self, bool), Malformed> {
+        if let Some(set) = canon::read(text, twin) {
+            return Ok((set, true));
         }
         let mut cursor = Cursor::new(text);
         let (set, _) = read(&mut cursor, 0, true)?;
         cursor.end()?;
-        Ok(set)
+        Ok((set, false))
     }
 }
 

@@ -57,7 +57,19 @@ pub struct Known<'a> {
 impl<'a> List<'a> {
     /// Reads the JSON text of a list; `None` for `null` and for what is no list.
     pub fn parse(raw: &'a str) -> Option<Self> {
-        read_list(raw).ok()
+        let mut cursor = Cursor::new(raw);
+        let list = read_list(&mut cursor).ok()?;
+        cursor.end().ok().map(|()| list)
+    }
+
+    /// Reads the list that comes next, or passes what stands in its place; `None` for `null` and for what is no list.
+    pub(crate) fn next(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+        let mut ahead = cursor.clone();
+        if let Ok(list) = read_list(&mut ahead) {
+            *cursor = ahead;
+            return Ok(Some(list));
+        }
+        cursor.skip().map(|_| None)
     }
 
     /// The entries that are understood, each with its place.
@@ -94,23 +106,14 @@ impl Operation {
     }
 }
 
-fn read_list(raw: &str) -> Result<List<'_>, Malformed> {
-    let mut cursor = Cursor::new(raw);
+fn read_list<'a>(cursor: &mut Cursor<'a>) -> Result<List<'a>, Malformed> {
     let mut entries = Vec::new();
     let start = cursor.start();
-    cursor.expect(b'[', "a list was expected")?;
-    if !cursor.eat(b']') {
-        loop {
-            entries.push(read_entry(&mut cursor)?);
-            if !cursor.eat(b',') {
-                break;
-            }
-        }
-        cursor.expect(b']', "a comma or the end was expected")?;
-    }
-    let text = cursor.since(start);
-    cursor.end()?;
-    Ok(List { raw: text, entries })
+    cursor.items("a list was expected", |cursor| {
+        entries.push(read_entry(cursor)?);
+        Ok::<(), Malformed>(())
+    })?;
+    Ok(List { raw: cursor.since(start), entries })
 }
 
 fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {

@@ -20,6 +20,8 @@ pub(super) struct Gathered<'a> {
     taken: Vec<bool>,
     /// Entries of others that are in `set` now.
     pub(super) moved: Vec<Moved>,
+    /// Text of an owner's set that is canonical.
+    twin: Option<&'a str>,
     /// The newest time among `moved`.
     pub(super) newest: Option<&'a str>,
 }
@@ -91,10 +93,11 @@ fn own_entries<'s, 'a: 's>(
             ));
             return None;
         }
-        let Ok(set) = known.set() else {
+        let Ok((set, canonical)) = Set::parse_beside(known.fields, None) else {
             left.push(format!("nothing moves: the paths of {} cannot be read", name(known)));
             return None;
         };
+        gathered.twin = gathered.twin.or(canonical.then_some(known.fields));
         gathered.owned.push((place, set.len()));
         gathered.take(place);
         sets.push(set);
@@ -121,10 +124,7 @@ fn absorb<'s, 'a: 's>(
             left.push(format!("{} stays: it has paths of {}", name(known), short(&known.api_version, 30)));
             continue;
         }
-        let canonical = sets.first().is_some_and(|set| set.closed.is_some());
-        let twin = gathered.owned.first().filter(|_| canonical);
-        let twin = twin.and_then(|(place, _)| list.entries.get(*place)?.known.as_ref());
-        let Ok(set) = Set::parse_beside(known.fields, twin.map(|twin| twin.fields)) else {
+        let Ok((set, _)) = Set::parse_beside(known.fields, gathered.twin) else {
             left.push(format!("{} stays: its paths cannot be read", name(known)));
             continue;
         };

@@ -5,6 +5,7 @@
 //! recurses; what it skips it only measures (`scan`).
 
 use super::scan;
+use super::text::unescape;
 
 /// Deepest nesting of a set that is read. Real sets nest about 20 deep; every recursion in this room is
 /// bounded by it.
@@ -90,16 +91,21 @@ impl<'a> Cursor<'a> {
 
     /// A string: what stands between its quotes, escapes and all.
     pub(crate) fn string(&mut self) -> Result<&'a str, Malformed> {
+        self.quoted().map(|(inner, _)| inner)
+    }
+
+    /// A string's inner text, and whether it holds an escape.
+    pub(crate) fn quoted(&mut self) -> Result<(&'a str, bool), Malformed> {
         self.expect(b'"', "a string was expected")?;
         let start = self.at;
+        let mut escaped = false;
         loop {
-            let plain = self.rest().iter().position(|&b| b == b'"' || b == b'\\' || b < b' ');
-            self.at += plain.unwrap_or(self.rest().len());
+            self.at += scan::plain(self.rest());
             match self.rest() {
                 [b'"', ..] => {
                     let inner = self.since(start);
                     self.at += 1;
-                    return Ok(inner);
+                    return Ok((inner, escaped));
                 }
                 [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
                 [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) => {
@@ -108,6 +114,7 @@ impl<'a> Cursor<'a> {
                 [] => return self.fail("unfinished string"),
                 _ => return self.fail("bad escape or control character in a string"),
             }
+            escaped = true;
         }
     }
 
@@ -167,24 +174,48 @@ impl<'a> Cursor<'a> {
         Ok(self.since(start))
     }
 
-    /// Passes an object, calling `member` with each name as it stands there (see `unescape`), its value next.
+    /// Passes an object, calling `member` with each name, its value next.
     pub(crate) fn members<E: From<Malformed>>(
         &mut self,
         what: &'static str,
-        mut member: impl FnMut(&mut Self, &'a str) -> Result<(), E>,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect(b'{', what)?;
         if self.eat(b'}') {
             return Ok(());
         }
         loop {
-            let name = self.name()?;
-            member(self, name)?;
+            let (name, escaped) = self.quoted()?;
+            self.expect(b':', "a colon was expected")?;
+            if escaped {
+                member(self, &unescape(name))?
+            } else {
+                member(self, name)?
+            }
             if !self.eat(b',') {
                 break;
             }
         }
         Ok(self.expect(b'}', "a comma or the end was expected")?)
+    }
+
+    /// Passes a list, calling `item` before each of its values.
+    pub(crate) fn items<E: From<Malformed>>(
+        &mut self,
+        what: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(b'[', what)?;
+        if self.eat(b']') {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            if !self.eat(b',') {
+                break;
+            }
+        }
+        Ok(self.expect(b']', "a comma or the end was expected")?)
     }
 
     /// A member's name and its colon.

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
 use super::encode;
 use super::value::{Field, Value};
 
@@ -125,5 +127,23 @@ pub(super) fn write(fields: &[Field<'_>], out: &mut String) -> bool {
 
 /// Whether neither layer escapes anything in the text.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|b| (b' '..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&'))
+    run(text.as_bytes()) == text.len()
+}
+
+/// How many bytes stand before the next one that some layer escapes.
+pub(super) fn run(text: &[u8]) -> usize {
+    let (blocks, tail) = text.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        let bytes = u8x16::from(*block);
+        let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+        let outside = bytes.simd_lt(u8x16::splat(b' ')) | bytes.simd_gt(u8x16::splat(b'~'));
+        // `<` and `>` differ in one bit, and nothing else becomes `>` by it.
+        let angle = (bytes | u8x16::splat(2)).simd_eq(u8x16::splat(b'>'));
+        let stops = (outside | angle | is(b'"') | is(b'\\') | is(b'&')).to_bitmask();
+        if stops != 0 {
+            return index * 16 + stops.trailing_zeros() as usize;
+        }
+    }
+    let plain = |b: &u8| (b' '..0x7f).contains(b) && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&');
+    text.len() - tail.len() + tail.iter().position(|b| !plain(b)).unwrap_or(tail.len())
 }

@@ -6,7 +6,7 @@
 //! over this way is therefore not checked as JSON beyond its strings and the balance of its brackets; it comes from an
 //! API server that encoded it, nothing of it is looked at, and it is handed on by place, never rewritten.
 
-use wide::u8x64;
+use wide::{u8x16, u8x64};
 
 use super::json::Malformed;
 
@@ -67,13 +67,35 @@ const fn parity(mut bits: u64) -> u64 {
     bits ^ (bits << 32)
 }
 
+/// How many bytes stand before the next quote, backslash or control character.
+#[inline]
+pub(super) fn plain(text: &[u8]) -> usize {
+    let (blocks, tail) = text.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        let bytes = u8x16::from(*block);
+        let stops = bytes.simd_eq(u8x16::splat(b'"'))
+            | bytes.simd_eq(u8x16::splat(b'\\'))
+            | bytes.simd_lt(u8x16::splat(b' '));
+        let stops = stops.to_bitmask();
+        if stops != 0 {
+            return index * 16 + stops.trailing_zeros() as usize;
+        }
+    }
+    let stop = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+    text.len() - tail.len() + stop.unwrap_or(tail.len())
+}
+
 /// The length of the object or list that `text` starts with.
 pub(super) fn length(text: &[u8]) -> Result<usize, Malformed> {
-    measure(text).map(|(length, _)| length)
+    scan::<false>(text).map(|(length, _)| length)
 }
 
 /// The length of the object or list that `text` starts with, and how many `{}` it holds.
 pub(super) fn measure(text: &[u8]) -> Result<(usize, usize), Malformed> {
+    scan::<true>(text)
+}
+
+fn scan<const COUNT: bool>(text: &[u8]) -> Result<(usize, usize), Malformed> {
     let mut carry = Carry::default();
     let mut depth = 0;
     let mut at = 0;
@@ -93,8 +115,10 @@ pub(super) fn measure(text: &[u8]) -> Result<(usize, usize), Malformed> {
         if masks.control & before != 0 {
             return Err(Malformed { what: "control character in a string", at });
         }
-        empty += (masks.close & (masks.open << 1 | opened) & before).count_ones() as usize;
-        opened = masks.open >> 63;
+        if COUNT {
+            empty += (masks.close & (masks.open << 1 | opened) & before).count_ones() as usize;
+            opened = masks.open >> 63;
+        }
         if let Some(end) = end {
             return Ok((at + end as usize + 1, empty));
         }

@@ -9,7 +9,6 @@
 //! (apimachinery `internal/skipnonapplied.go`). For the same reason a list that is absent or empty stays so.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::entry::{Known, List, Operation};
 use super::gather::{Gathered, gather};
@@ -204,19 +203,11 @@ fn same_entries(rows: &[Row<'_>], old: &List<'_>) -> bool {
     if rows.iter().zip(&old.entries).all(|(row, entry)| row.text == entry.raw) {
         return true;
     }
-    let mut counts: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        *counts.entry(row.text.as_ref()).or_default() += 1;
-    }
-    old.entries.iter().all(|entry| {
-        counts.get_mut(entry.raw).is_some_and(|count| match count.checked_sub(1) {
-            Some(fewer) => {
-                *count = fewer;
-                true
-            }
-            None => false,
-        })
-    })
+    let (mut new, mut stored): (Vec<&str>, Vec<&str>) =
+        (rows.iter().map(|row| &*row.text).collect(), old.entries.iter().map(|entry| entry.raw).collect());
+    new.sort_unstable();
+    stored.sort_unstable();
+    new == stored
 }
 
 fn join(rows: &[Row<'_>]) -> String {

@@ -65,16 +65,10 @@ impl<'a> Value<'a> {
 
     fn list(cursor: &mut Cursor<'a>, depth: usize) -> Result<Self, Malformed> {
         let mut items = Vec::new();
-        cursor.expect(b'[', "a list was expected")?;
-        if !cursor.eat(b']') {
-            loop {
-                items.push(Self::read(cursor, depth + 1)?);
-                if !cursor.eat(b',') {
-                    break;
-                }
-            }
-            cursor.expect(b']', "a comma or the end was expected")?;
-        }
+        cursor.items("a list was expected", |cursor| {
+            items.push(Self::read(cursor, depth + 1)?);
+            Ok::<(), Malformed>(())
+        })?;
         Ok(Self::List(items))
     }
 

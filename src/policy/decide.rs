@@ -67,10 +67,10 @@ pub struct Decision<'a> {
 
 /// Decides one write.
 pub fn decide<'a>(subject: &Subject<'a>, policy: &'a Policy, now: Timestamp) -> Decision<'a> {
-    let list = subject.object.managed_fields.and_then(List::parse);
-    let old_list = subject.old.and_then(|old| old.managed_fields).and_then(List::parse);
+    let list = subject.object.managed_fields.as_ref();
+    let old_list = subject.old.and_then(|old| old.managed_fields.as_ref());
     let manager = if subject.manager.is_empty() {
-        writer::infer(list.as_ref(), old_list.as_ref()).to_owned()
+        writer::infer(list, old_list).to_owned()
     } else {
         subject.manager.to_owned()
     };
@@ -80,8 +80,8 @@ pub fn decide<'a>(subject: &Subject<'a>, policy: &'a Policy, now: Timestamp) -> 
         now,
         writer: Writer::tell(subject.username, &manager, policy),
         manager: &manager,
-        list: list.as_ref(),
-        old_list: old_list.as_ref(),
+        list,
+        old_list,
     };
     let mut told = Told::default();
     let (verdict, reason, message) = case.decide(&mut told);

@@ -1,13 +1,13 @@
 //! What a decision may look at: borrowed from the review, nothing of it owned.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 
 use super::change::{
     ALLOW_UNTIL, INSTALLED_BY, MANAGED_ADDON, MANAGED_BY, PREVENT_DELETION, RELEASE_NAME, RELEASE_NAMESPACE,
 };
+use crate::fields::entry::List;
+use crate::fields::json::{Cursor, Malformed};
+use crate::fields::text::unescape;
 
 /// Flux's label on what its helm-controller installs.
 pub const FLUX_NAME: &str = "helm.toolkit.fluxcd.io/name";
@@ -60,41 +60,10 @@ pub struct Object<'a> {
     pub labels: Meta<'a>,
     /// `metadata.annotations`.
     pub annotations: Meta<'a>,
-    /// JSON text of `metadata.managedFields`, if there is one.
-    pub managed_fields: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Workload<'a> {
-    #[serde(borrow)]
-    spec: Option<WorkloadSpec<'a>>,
-}
-
-#[derive(Deserialize)]
-struct WorkloadSpec<'a> {
-    #[serde(borrow)]
-    template: Option<Template<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Template<'a> {
-    #[serde(borrow)]
-    spec: Option<PodSpec<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PodSpec<'a> {
-    #[serde(borrow)]
-    node_selector: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
-    #[serde(borrow)]
-    containers: Option<Vec<Container<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Container<'a> {
-    #[serde(borrow, default)]
-    image: Cow<'a, str>,
+    /// JSON text of `spec`; empty when absent.
+    pub spec: &'a str,
+    /// `metadata.managedFields`, if it is a list.
+    pub managed_fields: Option<List<'a>>,
 }
 
 /// Node selector keys that no node carries: how a `DaemonSet` is switched off without being deleted.
@@ -104,23 +73,55 @@ struct Container<'a> {
 const PARKING: [&str; 4] = ["io.cilium/aws-node-enabled", "non-calico", "non-existing", "no-such-node"];
 
 impl Object<'_> {
-    fn pod_spec(&self) -> Option<PodSpec<'_>> {
-        serde_json::from_str::<Workload<'_>>(self.raw).ok()?.spec?.template?.spec
-    }
-
-    /// Whether this is a `DaemonSet` whose node selector can match no node. Reads the object again, so ask last.
+    /// Whether this is a `DaemonSet` whose node selector can match no node. Reads its pod's spec, so ask last.
     pub fn parked(&self) -> bool {
-        self.pod_spec()
-            .and_then(|spec| spec.node_selector)
-            .is_some_and(|selector| PARKING.iter().any(|key| selector.contains_key(*key)))
+        let mut found = false;
+        let read = pod_spec(self.spec, &mut |cursor, key| {
+            if key != "nodeSelector" || cursor.token() == Some(b'n') {
+                return cursor.skip().map(|_| ());
+            }
+            cursor.members("an object was expected", |cursor, key| {
+                found |= PARKING.contains(&key);
+                cursor.string().map(|_| ())
+            })
+        });
+        read.is_ok() && found
     }
 
-    /// Whether it runs images that only EKS ships (`…-eksbuild.N`). Reads the object again, so ask last.
+    /// Whether it runs images that only EKS ships (`…-eksbuild.N`). Reads its pod's spec, so ask last.
     pub fn eks_images(&self) -> bool {
-        self.pod_spec().and_then(|spec| spec.containers).is_some_and(|containers| {
-            containers.iter().any(|container| container.image.contains("-eksbuild."))
-        })
+        let mut found = false;
+        let read = pod_spec(self.spec, &mut |cursor, key| {
+            if key != "containers" || cursor.token() == Some(b'n') {
+                return cursor.skip().map(|_| ());
+            }
+            cursor.items("a list was expected", |cursor| {
+                cursor.members("an object was expected", |cursor, key| {
+                    let value = cursor.skip()?;
+                    found |= key == "image" && unescape(value).contains("-eksbuild.");
+                    Ok(())
+                })
+            })
+        });
+        read.is_ok() && found
     }
+}
+
+/// Calls `member` with each key of `template.spec`.
+fn pod_spec<'a>(
+    spec: &'a str,
+    member: &mut dyn FnMut(&mut Cursor<'a>, &str) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let inside = |wanted: &str,
+                  cursor: &mut Cursor<'a>,
+                  then: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Malformed>| {
+        cursor.members("an object was expected", |cursor, key| {
+            if key == wanted { then(cursor) } else { cursor.skip().map(|_| ()) }
+        })
+    };
+    inside("template", &mut Cursor::new(spec), &mut |cursor| {
+        inside("spec", cursor, &mut |cursor| cursor.members("an object was expected", &mut *member))
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +129,9 @@ mod tests {
     use super::*;
 
     fn with_spec(spec: &str) -> String {
-        format!(r#"{{"spec":{{"template":{{"spec":{spec}}}}}}}"#)
+        format!(
+            r#"{{"selector":{{}},"template":{{"metadata":{{}},"spec":{spec}}},"spec":{{"nodeSelector":{{"non-calico":"x"}}}}}}"#
+        )
     }
 
     #[rstest::rstest]
@@ -141,16 +144,16 @@ mod tests {
     #[case(r#"{"nodeSelector":["io.cilium/aws-node-enabled"]}"#, false)]
     #[case("{}", false)]
     fn only_a_selector_that_is_known_to_park_counts_as_parked(#[case] spec: &str, #[case] parked: bool) {
-        let raw = with_spec(spec);
-        assert_eq!(Object { raw: &raw, ..Object::default() }.parked(), parked, "{spec}");
+        let spec = with_spec(spec);
+        assert_eq!(Object { spec: &spec, ..Object::default() }.parked(), parked, "{spec}");
     }
 
     #[test]
     fn an_eksbuild_image_is_recognised() {
-        let raw =
+        let spec =
             with_spec(r#"{"containers":[{"name":"a"},{"image":"x/amazon-k8s-cni:v1.19.0-eksbuild.1"}]}"#);
-        assert!(Object { raw: &raw, ..Object::default() }.eks_images());
-        let raw = with_spec(r#"{"containers":[{"image":"x/amazon-k8s-cni:v1.19.0"}]}"#);
-        assert!(!Object { raw: &raw, ..Object::default() }.eks_images());
+        assert!(Object { spec: &spec, ..Object::default() }.eks_images());
+        let spec = with_spec(r#"{"containers":[{"image":"x/amazon-k8s-cni:v1.19.0"}]}"#);
+        assert!(!Object { spec: &spec, ..Object::default() }.eks_images());
     }
 }

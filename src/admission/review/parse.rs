@@ -10,7 +10,6 @@ use super::{Operation, Review, Unreadable, target};
 use crate::admission::object::{self, Reading};
 use crate::admission::text::{once, string};
 use crate::fields::json::{Cursor, Malformed};
-use crate::fields::text::unescape;
 use crate::policy::rules::Names;
 
 /// What has been read so far.
@@ -57,7 +56,7 @@ impl<'a> Parts<'a> {
     pub(super) fn read(&mut self, cursor: &mut Cursor<'a>, names: &Names) -> Result<(), Stop> {
         let mut seen = 0;
         cursor.members("an AdmissionReview object was expected", |cursor, name| {
-            match &*unescape(name) {
+            match name {
                 "kind" => {
                     let value = string(cursor)?;
                     once(&mut self.kind, &mut seen, 0, value, cursor, "duplicate field `kind`")?;
@@ -84,7 +83,7 @@ impl<'a> Parts<'a> {
         self.in_request = true;
         let seen = &mut 0;
         cursor.members("a request object was expected", |cursor, name| {
-            match &*unescape(name) {
+            match name {
                 "uid" => {
                     let value = string(cursor)?;
                     once(&mut self.uid, seen, 0, value, cursor, "duplicate field `uid`")?;
@@ -148,7 +147,7 @@ impl<'a> Parts<'a> {
         }
         let mut seen = 0;
         cursor.members("userInfo: an object was expected", |cursor, name| {
-            match &*unescape(name) {
+            match name {
                 "username" => {
                     let value = string(cursor)?;
                     once(&mut self.username, &mut seen, 0, value, cursor, "duplicate field `username`")?;
@@ -171,7 +170,7 @@ impl<'a> Parts<'a> {
         }
         let mut seen = 0;
         cursor.members("options: an object was expected", |cursor, name| {
-            if unescape(name) == "fieldManager" {
+            if name == "fieldManager" {
                 let value = string(cursor)?;
                 once(&mut self.manager, &mut seen, 0, value, cursor, "duplicate field `fieldManager`")
             } else {

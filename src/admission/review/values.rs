@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use crate::admission::text::{once, string};
 use crate::fields::json::{Cursor, Malformed};
-use crate::fields::text::unescape;
 use crate::policy::Kind;
 
 /// A string that may be missing.
@@ -34,7 +33,7 @@ pub(super) fn resource<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Resource<'a
     }
     let (mut found, mut seen) = (Resource::default(), 0);
     cursor.members("resource: an object was expected", |cursor, name| {
-        let (slot, bit, twice) = match &*unescape(name) {
+        let (slot, bit, twice) = match name {
             "group" => (&mut found.group, 0, "duplicate field `group`"),
             "version" => (&mut found.version, 1, "duplicate field `version`"),
             "resource" => (&mut found.resource, 2, "duplicate field `resource`"),
@@ -50,16 +49,10 @@ pub(super) fn strings<'a>(cursor: &mut Cursor<'a>, out: &mut Vec<Cow<'a, str>>) 
     if cursor.token() == Some(b'n') {
         return cursor.literal("null");
     }
-    cursor.expect(b'[', "groups: a list was expected")?;
-    if cursor.eat(b']') {
-        return Ok(());
-    }
-    loop {
+    cursor.items("groups: a list was expected", |cursor| {
         out.extend(string(cursor)?);
-        if !cursor.eat(b',') {
-            return cursor.expect(b']', "a comma or the end was expected");
-        }
-    }
+        Ok(())
+    })
 }
 
 pub(super) fn truth(cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
