@@ -1,7 +1,8 @@
 //! Reading a body: bounded in size, in time, and together with all others.
 //!
 //! Memory is lent as bytes arrive, not as they are announced: a peer that announces 8 MiB and sends nothing takes
-//! nothing from the others.
+//! nothing from the others. The last eighth is lent to small bodies only, so that large ones keep no ordinary review
+//! out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,22 +15,30 @@ use tokio::time::timeout;
 
 use super::refusal::Refusal;
 
+/// A review of a target has 2 to 50 kB.
+const SMALL: usize = 128 << 10;
+
 /// What all bodies in flight may take together.
 #[derive(Debug)]
 pub struct Budget {
     left: AtomicUsize,
+    /// For small bodies only.
+    reserve: usize,
     lent: Gauge,
 }
 
 impl Budget {
     /// A budget of so many bytes; `lent` shows how much of it is in use.
     pub fn new(bytes: usize, lent: Gauge) -> Self {
-        Self { left: AtomicUsize::new(bytes), lent }
+        Self { left: AtomicUsize::new(bytes), reserve: bytes / 8, lent }
     }
 
-    fn lend(&self, bytes: usize) -> bool {
-        let enough =
-            self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+    /// Lends `bytes` more to a body that then has `total`.
+    fn lend(&self, bytes: usize, total: usize) -> bool {
+        let keep = if total > SMALL { self.reserve } else { 0 };
+        let enough = self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(bytes).filter(|rest| *rest >= keep)
+        });
         if enough.is_ok() {
             self.lent.inc_by(i64::try_from(bytes).unwrap_or_default());
         }
@@ -114,7 +123,7 @@ async fn gather<'b>(
         if total > limit {
             return Err(Refusal::TooLarge { limit });
         }
-        if !budget.lend(data.len()) {
+        if !budget.lend(data.len(), total) {
             return Err(Refusal::Overloaded);
         }
         body.lent = total;

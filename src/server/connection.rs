@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Limits;
 use super::drain::{Drain, Stage};
+use super::pace::Paced;
 use super::seats::Seat;
 use super::tls;
 use crate::telemetry::metrics::Metrics;
@@ -109,6 +110,7 @@ impl<D: Desk> House<D> {
             drop(in_flight);
             Ok::<_, Infallible>(response)
         });
+        let stream = Paced::new(stream, Arc::clone(seat), self.limits);
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
