@@ -3,6 +3,10 @@
 //! Memory is lent as bytes arrive, not as they are announced: a peer that announces 8 MiB and sends nothing takes
 //! nothing from the others. The last eighth is lent to small bodies only, so that large ones keep no ordinary review
 //! out.
+//!
+//! A large body lies in a mapping of its own, which goes back to the system with it. From malloc it would, once glibc has
+//! seen one freed, come out of the heap, and the holes between bodies stay resident: 64 at once took 69 MB under a budget
+//! of 16.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use memmap2::MmapMut;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::timeout;
 
@@ -56,13 +61,42 @@ impl Budget {
 pub struct Body<'b> {
     budget: &'b Budget,
     lent: usize,
-    bytes: Bytes,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// As it came, in one piece.
+    Whole(Bytes),
+    Small(Vec<u8>),
+    /// With so many bytes of it written.
+    Large(MmapMut, usize),
+}
+
+impl Held {
+    fn push(&mut self, data: &[u8]) {
+        match self {
+            Self::Whole(_) => *self = Self::Small(data.to_vec()),
+            Self::Small(bytes) => bytes.extend_from_slice(data),
+            Self::Large(map, length) => {
+                let end = *length + data.len();
+                if let Some(place) = map.get_mut(*length..end) {
+                    place.copy_from_slice(data);
+                    *length = end;
+                }
+            }
+        }
+    }
 }
 
 impl Body<'_> {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.held {
+            Held::Whole(bytes) => bytes,
+            Held::Small(bytes) => bytes,
+            Held::Large(map, length) => map.get(..*length).unwrap_or_default(),
+        }
     }
 }
 
@@ -112,8 +146,8 @@ async fn gather<'b>(
     announced: Option<u64>,
     budget: &'b Budget,
 ) -> Result<Body<'b>, Refusal> {
-    let mut body = Body { budget, lent: 0, bytes: Bytes::new() };
-    let mut gathered = Vec::new();
+    let mut body = Body { budget, lent: 0, held: Held::Whole(Bytes::new()) };
+    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
     while let Some(frame) = incoming.frame().await {
         // Trailers tell nothing about a review.
         let Ok(data) = frame.map_err(|error| Refusal::Broken(cause(&error)))?.into_data() else {
@@ -127,18 +161,24 @@ async fn gather<'b>(
             return Err(Refusal::Overloaded);
         }
         body.lent = total;
-        if incoming.is_end_stream() && gathered.is_empty() {
-            body.bytes = data;
+        let first = total == data.len();
+        if first && incoming.is_end_stream() {
+            body.held = Held::Whole(data);
             return Ok(body);
         }
-        if gathered.is_empty() {
-            // Not touched before it is written, so announcing much costs us nothing.
-            gathered
-                .reserve_exact(announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(data.len()));
+        if first && announced.is_some_and(|bytes| bytes <= SMALL) {
+            body.held = Held::Small(Vec::with_capacity(announced.unwrap_or_default()));
         }
-        gathered.extend_from_slice(&data);
+        if total.max(announced.unwrap_or_default()) > SMALL && !matches!(body.held, Held::Large(..)) {
+            // Not touched before it is written, so a mapping that is too large costs nothing.
+            let room = MmapMut::map_anon(announced.unwrap_or(limit)).map_err(|_| Refusal::Overloaded)?;
+            let begun = std::mem::replace(&mut body.held, Held::Large(room, 0));
+            if let Held::Small(begun) = begun {
+                body.held.push(&begun);
+            }
+        }
+        body.held.push(&data);
     }
-    body.bytes = Bytes::from(gathered);
     Ok(body)
 }
 

