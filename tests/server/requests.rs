@@ -72,6 +72,18 @@ async fn probes_answer_over_tls_and_on_the_plain_listener() {
     assert!(get(&server, "/mutate").await.starts_with("HTTP/1.1 404"));
 }
 
+/// Faults 38, 39: no client would accept us, so no review sent now would be answered.
+#[tokio::test]
+async fn with_an_expired_certificate_it_is_alive_and_not_ready() {
+    let server = echoing().await;
+    server.metrics.serve_until(jiff::Timestamp::from_second(1_700_000_000).unwrap());
+    let page = get(&server, "/readyz").await;
+    assert!(page.starts_with("HTTP/1.1 503") && page.contains("the certificate has expired"), "{page}");
+    let page = get(&server, "/readyz?verbose").await;
+    assert!(page.starts_with("HTTP/1.1 503") && page.contains("certificate: expires 2023-11-14"), "{page}");
+    assert!(get(&server, "/livez").await.starts_with("HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn metrics_tell_what_was_decided() {
     let server = echoing().await;
