@@ -35,6 +35,7 @@ struct Contender {
 const NOTHING: usize = 0;
 pub const PRECOMPUTED: usize = 2;
 pub const OURS: usize = 3;
+pub const OURS_STAMPS: usize = 4;
 pub const GO: usize = 5;
 
 const CONTENDERS: [Contender; 7] = [
@@ -112,7 +113,8 @@ pub fn run(place: &Place, rounds: usize) -> Result<Seen, String> {
     for round in 0..rounds {
         for step in 0..CONTENDERS.len() {
             // Each has each place in the round as often.
-            let step = if (round / CONTENDERS.len()).is_multiple_of(2) { step } else { CONTENDERS.len() - 1 - step };
+            let step =
+                if (round / CONTENDERS.len()).is_multiple_of(2) { step } else { CONTENDERS.len() - 1 - step };
             let at = (step + round) % CONTENDERS.len();
             times[at].extend(run(&mut stage, at).map(|time| time.as_secs_f64() * 1e3));
         }
@@ -120,8 +122,9 @@ pub fn run(place: &Place, rounds: usize) -> Result<Seen, String> {
     let after = client.get("/metrics").unwrap().text();
     for (contender, there) in CONTENDERS.iter().zip(&there) {
         if matches!(contender.by, By::Webhook(_)) && *there {
+            // More where the API server found the object changed under it and began anew.
             let called = calls(&after, contender) - calls(&before, contender);
-            assert_eq!(called, rounds as u64, "calls of {} in so many rounds", contender.name);
+            assert!(called >= rounds as u64, "{called} calls of {} in {rounds} rounds", contender.name);
         }
     }
     check(&client, &there);
