@@ -47,7 +47,8 @@ oracle: ## Field ownership against Go itself at full size: a million pairs of se
 	CNI_STEWARD_ORACLE_SEQUENCES=$${CNI_STEWARD_ORACLE_SEQUENCES:-50000} \
 	$(CARGO) test --locked --release --test oracle
 
-# What the two peers are built from is fetched once; the benchmark itself reads no network.
+# What the two peers are built from is fetched once; the benchmark itself reads no network. PROFILE=0 takes no new profile, which
+# needs a build of its own.
 BENCH_GO := $(CURDIR)/target/bench/go-stdlib
 BENCH_KUBE := $(CURDIR)/target/bench/kube-axum/release/kube-axum
 BENCH_PROFILE := $(CURDIR)/target/bench/profile.md
@@ -57,7 +58,7 @@ export BENCH_GO BENCH_KUBE
 bench: bench-peers ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute or two, prints only)
 	@mkdir -p docs
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
-	@$(if $(QUICK),,rm -f $(BENCH_PROFILE); $(MAKE) --no-print-directory profile || true)
+	@$(if $(QUICK)$(filter 0,$(PROFILE)),,rm -f $(BENCH_PROFILE); $(MAKE) --no-print-directory profile || true)
 	$(CARGO) bench --locked --bench compare -- \
 		$(if $(QUICK),--quick,--profile=$(BENCH_PROFILE) --write=$(CURDIR)/docs/performance.md)
 

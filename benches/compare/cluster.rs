@@ -32,7 +32,7 @@ struct Contender {
     by: By,
 }
 
-const NOTHING: usize = 0;
+pub const NOTHING: usize = 0;
 pub const PRECOMPUTED: usize = 2;
 pub const OURS: usize = 3;
 pub const OURS_STAMPS: usize = 4;
@@ -240,6 +240,7 @@ fn hook(place: &Place, namespace: &str, url: &str) -> Value {
     let mut export = Command::new(program);
     export.args(["export", "webhook", "--url", url, "--kube-version", Version::V1_36.minor()]);
     let output = export.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let exported: Value = serde_saphyr::from_str(&text).unwrap();
     let hooks = exported["webhooks"].as_array().unwrap();

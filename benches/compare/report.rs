@@ -199,8 +199,8 @@ fn through_the_api_server(page: &mut String, seen: &Result<Seen, String>) {
     .unwrap();
     for (at, row) in seen.rows.iter().enumerate() {
         let Some(row) = row else { continue };
-        let ratio =
-            seen.ratio(at, cluster::PRECOMPUTED).map_or_else(String::new, |ratio| format!("**{ratio:.2}×**"));
+        let ratio = seen.ratio(at, cluster::PRECOMPUTED).filter(|_| at != cluster::NOTHING);
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("**{ratio:.2}×**"));
         let (low, high) = row.spread;
         writeln!(
             page,
