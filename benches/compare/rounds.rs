@@ -1,6 +1,7 @@
 //! The rounds: every server is asked the same, one after the other, there and back again, so that what disturbs the
 //! machine disturbs all of them.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::load::{Line, Manner, Request};
@@ -59,24 +60,25 @@ pub struct Pace {
 struct Row<'s> {
     server: &'s Server,
     request: Request,
-    line: Line,
+    /// Which of the lines: rows of one server share its connections, or it would see more than it takes.
+    line: usize,
     reviews: usize,
     costs: Vec<(f64, f64)>,
     times: Vec<Duration>,
 }
 
 impl Row<'_> {
-    fn ask(&mut self, place: &Place, ask: Ask, reviews: usize) -> Vec<Duration> {
+    fn ask(&self, place: &Place, lines: &mut [Line], ask: Ask, reviews: usize) -> Vec<Duration> {
         match ask.manner {
-            Manner::Kept => place.caller.over(&mut self.line, &self.request, reviews),
+            Manner::Kept => place.caller.over(&mut lines[self.line], &self.request, reviews),
             Manner::New => place.caller.anew(self.server.address, &self.request, ask.connections, reviews),
         }
     }
 
     /// CPU per review in µs, and the times.
-    fn measure(&mut self, place: &Place, ask: Ask) -> (f64, Vec<Duration>) {
+    fn measure(&self, place: &Place, lines: &mut [Line], ask: Ask) -> (f64, Vec<Duration>) {
         let before = self.server.cpu();
-        let times = self.ask(place, ask, self.reviews);
+        let times = self.ask(place, lines, ask, self.reviews);
         let spent = self.server.cpu().saturating_sub(before);
         (spent as f64 / 1e3 / times.len() as f64, times)
     }
@@ -84,17 +86,23 @@ impl Row<'_> {
 
 /// All rows, asked in one way.
 pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: Ask, pace: Pace) -> Column {
+    let kept = if ask.manner == Manner::Kept { ask.connections } else { 0 };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     let mut rows: Vec<Option<Row<'_>>> = SCENARIOS
         .iter()
         .map(|scenario| {
             let server = servers.of(scenario.who)?;
-            let kept = if ask.manner == Manner::Kept { ask.connections } else { 0 };
-            let line = place.caller.open(server.address, kept);
+            let line = addresses.iter().position(|known| *known == server.address).unwrap_or_else(|| {
+                addresses.push(server.address);
+                lines.push(place.caller.open(server.address, kept));
+                lines.len() - 1
+            });
             let request = requests.get(scenario.story, ask.size);
             let mut row = Row { server, request, line, reviews: 0, costs: Vec::new(), times: Vec::new() };
             let warm = if ask.size > 500_000 { 2 } else { 64 }.max(ask.connections);
             let begin = Instant::now();
-            row.ask(place, ask, warm);
+            row.ask(place, &mut lines, ask, warm);
             let each = begin.elapsed().as_secs_f64() / warm as f64;
             row.reviews = ((pace.span.as_secs_f64() / each) as usize).max(ask.connections).max(2);
             Some(row)
@@ -106,7 +114,7 @@ pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: As
         let order: Vec<usize> = if round % 2 == 0 { there } else { there.into_iter().rev().collect() };
         for at in order {
             let Some(row) = rows[at].as_mut() else { continue };
-            let (micros, times) = row.measure(place, ask);
+            let (micros, times) = row.measure(place, &mut lines, ask);
             row.times.extend(times);
             measured.push((at, micros));
         }
