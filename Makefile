@@ -47,17 +47,35 @@ oracle: ## Field ownership against Go itself at full size: a million pairs of se
 	CNI_STEWARD_ORACLE_SEQUENCES=$${CNI_STEWARD_ORACLE_SEQUENCES:-50000} \
 	$(CARGO) test --locked --release --test oracle
 
-# What the two peers are built from is fetched once; the benchmark itself reads no network.
+# What the two peers are built from is fetched once; the benchmark itself reads no network. PROFILE=0 takes no new profile, which
+# needs a build of its own.
 BENCH_GO := $(CURDIR)/target/bench/go-stdlib
 BENCH_KUBE := $(CURDIR)/target/bench/kube-axum/release/kube-axum
+BENCH_PROFILE := $(CURDIR)/target/bench/profile.md
+export BENCH_GO BENCH_KUBE
 
 .PHONY: bench
-bench: ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute, prints only)
-	@mkdir -p target/bench docs
-	-cd benches/peers/go-stdlib && GOFLAGS=-mod=mod go build -o $(BENCH_GO) .
-	-$(CARGO) build --release --locked --manifest-path benches/peers/kube-axum/Cargo.toml --target-dir target/bench/kube-axum
-	BENCH_GO=$(BENCH_GO) BENCH_KUBE=$(BENCH_KUBE) $(CARGO) bench --locked --bench compare -- \
-		$(if $(QUICK),--quick,--write=$(CURDIR)/docs/performance.md)
+bench: bench-peers ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute or two, prints only)
+	@mkdir -p docs
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
+	@$(if $(QUICK)$(filter 0,$(PROFILE)),,rm -f $(BENCH_PROFILE); $(MAKE) --no-print-directory profile || true)
+	$(CARGO) bench --locked --bench compare -- \
+		$(if $(QUICK),--quick,--profile=$(BENCH_PROFILE) --write=$(CURDIR)/docs/performance.md)
+
+.PHONY: bench-peers
+bench-peers:
+	@mkdir -p target/bench
+	@echo "building what the benchmark compares with…" >&2
+	cd benches/peers/go-stdlib && GOFLAGS=-mod=mod go build -o $(BENCH_GO) .
+	$(CARGO) build --release --locked --quiet --manifest-path benches/peers/kube-axum/Cargo.toml --target-dir target/bench/kube-axum
+
+# The same code with symbols, in a folder of its own.
+.PHONY: profile
+profile: ## Where the CPU of a review goes, function by function (needs perf; Debian: linux-perf)
+	@command -v perf >/dev/null || { echo "make profile: no perf here; Debian has it in linux-perf" >&2; exit 1; }
+	@mkdir -p target/bench
+	CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
+		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
 
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers

@@ -15,12 +15,25 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// How reviews are sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// Every connection is kept.
-    KeepAlive,
-    /// Every review has a connection of its own.
+    Kept,
+    /// Every review has a connection of its own, with a full handshake.
     New,
+}
+
+/// The bytes of one request.
+pub type Request = Arc<Vec<u8>>;
+
+/// Open connections to one server.
+pub struct Line(Vec<TlsStream<TcpStream>>);
+
+/// What became of reviews that a server may refuse.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Storm {
+    pub answered: usize,
+    pub refused: usize,
 }
 
 /// Who asks.
@@ -42,9 +55,8 @@ impl Caller {
     }
 
     /// Whether a review is answered.
-    pub fn answers(&self, address: SocketAddr, body: &[u8]) -> bool {
-        let config = Arc::clone(&self.config);
-        let request = request(body);
+    pub fn answers(&self, address: SocketAddr, request: &Request) -> bool {
+        let (config, request) = (Arc::clone(&self.config), Arc::clone(request));
         self.runtime.block_on(async move {
             match connect(address, config).await {
                 Ok(mut stream) => ask(&mut stream, &request, &mut Vec::new()).await.is_ok(),
@@ -53,45 +65,104 @@ impl Caller {
         })
     }
 
-    /// Sends `reviews` reviews over `connections` connections; gives the time of each, sorted.
-    pub fn send(
-        &self,
-        address: SocketAddr,
-        body: &[u8],
-        connections: usize,
-        reviews: usize,
-        manner: Manner,
-    ) -> Vec<Duration> {
-        let request = Arc::new(request(body));
-        let share = reviews.div_ceil(connections);
-        let mut times = self.runtime.block_on(async {
-            let mut tasks = JoinSet::new();
+    /// Opens so many connections, handshakes done.
+    pub fn open(&self, address: SocketAddr, connections: usize) -> Line {
+        self.runtime.block_on(async {
+            let mut streams = Vec::with_capacity(connections);
             for _ in 0..connections {
-                let (config, request) = (Arc::clone(&self.config), Arc::clone(&request));
+                streams.push(connect(address, Arc::clone(&self.config)).await.unwrap());
+            }
+            Line(streams)
+        })
+    }
+
+    /// Sends at least `reviews` reviews over the connections of `line`; gives the time of each.
+    pub fn over(&self, line: &mut Line, request: &Request, reviews: usize) -> Vec<Duration> {
+        let share = reviews.div_ceil(line.0.len());
+        let mut tasks = JoinSet::new();
+        let results = self.runtime.block_on(async {
+            for mut stream in line.0.drain(..) {
+                let request = Arc::clone(request);
                 tasks.spawn(async move {
-                    let mut times = Vec::with_capacity(share);
-                    let mut buffer = Vec::new();
-                    let mut kept = None;
+                    let (mut times, mut buffer) = (Vec::with_capacity(share), Vec::new());
                     for _ in 0..share {
                         let begin = Instant::now();
-                        let mut stream = match kept.take() {
-                            Some(stream) => stream,
-                            None => connect(address, Arc::clone(&config)).await.unwrap(),
-                        };
                         ask(&mut stream, &request, &mut buffer).await.unwrap();
                         times.push(begin.elapsed());
-                        match manner {
-                            Manner::KeepAlive => kept = Some(stream),
-                            Manner::New => drop(stream.shutdown().await),
-                        }
+                    }
+                    (stream, times)
+                });
+            }
+            tasks.join_all().await
+        });
+        let (streams, times): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        line.0 = streams;
+        times.concat()
+    }
+
+    /// The same with a connection for each review, `side_by_side` at a time; the handshake is part of the time.
+    pub fn anew(
+        &self,
+        address: SocketAddr,
+        request: &Request,
+        side_by_side: usize,
+        reviews: usize,
+    ) -> Vec<Duration> {
+        let share = reviews.div_ceil(side_by_side);
+        self.runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for _ in 0..side_by_side {
+                let (config, request) = (Arc::clone(&self.config), Arc::clone(request));
+                tasks.spawn(async move {
+                    let (mut times, mut buffer) = (Vec::with_capacity(share), Vec::new());
+                    for _ in 0..share {
+                        let begin = Instant::now();
+                        let mut stream = connect(address, Arc::clone(&config)).await.unwrap();
+                        ask(&mut stream, &request, &mut buffer).await.unwrap();
+                        times.push(begin.elapsed());
+                        drop(stream.shutdown().await);
                     }
                     times
                 });
             }
             tasks.join_all().await.concat()
+        })
+    }
+
+    /// More than a server may want to take: whoever is refused connects again and asks again, until `span` is over.
+    pub fn storm(&self, address: SocketAddr, request: &Request, connections: usize, span: Duration) -> Storm {
+        let end = Instant::now() + span;
+        let counted = self.runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for _ in 0..connections {
+                let (config, request) = (Arc::clone(&self.config), Arc::clone(request));
+                tasks.spawn(async move {
+                    let (mut seen, mut buffer) = (Storm::default(), Vec::new());
+                    let mut kept = None;
+                    while Instant::now() < end {
+                        let mut stream = match kept.take() {
+                            Some(stream) => stream,
+                            None => match connect(address, Arc::clone(&config)).await {
+                                Ok(stream) => stream,
+                                Err(_) => continue,
+                            },
+                        };
+                        if ask(&mut stream, &request, &mut buffer).await.is_ok() {
+                            seen.answered += 1;
+                            kept = Some(stream);
+                        } else {
+                            seen.refused += 1;
+                        }
+                    }
+                    seen
+                });
+            }
+            tasks.join_all().await
         });
-        times.sort_unstable();
-        times
+        counted.iter().fold(Storm::default(), |sum, one| Storm {
+            answered: sum.answered + one.answered,
+            refused: sum.refused + one.refused,
+        })
     }
 }
 
@@ -102,14 +173,15 @@ async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Res
     TlsConnector::from(config).connect(name, tcp).await
 }
 
-fn request(body: &[u8]) -> Vec<u8> {
+/// The request that an API server sends with this review.
+pub fn request(body: &[u8]) -> Request {
     let head = format!(
         "POST /mutate?timeout=3s HTTP/1.1\r\nhost: localhost\r\nuser-agent: kube-apiserver-admission\r\n\
          content-length: {}\r\naccept: application/json, */*\r\ncontent-type: application/json\r\n\
          accept-encoding: gzip\r\n\r\n",
         body.len()
     );
-    [head.as_bytes(), body].concat()
+    Arc::new([head.as_bytes(), body].concat())
 }
 
 /// Sends one request and reads its whole answer, which must be 200.

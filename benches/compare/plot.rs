@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::report::human;
-use crate::rounds::Result;
+use crate::rounds::Column;
 use crate::scenario::SCENARIOS;
 
 const COLOURS: [&str; 9] =
@@ -14,10 +14,12 @@ const WIDE: f64 = 520.0;
 const HIGH: f64 = 380.0;
 
 /// The plot.
-pub fn svg(result: &Result) -> String {
-    let costs = || result.costs.iter().flatten().flatten().map(|cost| cost.micros.max(1.0));
+pub fn svg(columns: &[Column]) -> String {
+    let sizes: Vec<usize> = columns.iter().map(|column| column.ask.size).collect();
+    let costs =
+        || columns.iter().flat_map(|column| column.rows.iter().flatten()).map(|cost| cost.micros.max(1.0));
     let (low, high) = (costs().fold(f64::MAX, f64::min) * 0.8, costs().fold(1.0, f64::max) * 1.25);
-    let (first, last) = (result.sizes[0] as f64, result.sizes[result.sizes.len() - 1] as f64);
+    let (first, last) = (sizes[0] as f64, sizes[sizes.len() - 1] as f64);
     let x = |size: usize| LEFT + WIDE * (size as f64 / first).ln() / (last / first).ln();
     let y = |micros: f64| TOP + HIGH * (1.0 - (micros.max(1.0) / low).ln() / (high / low).ln());
     let mut out = String::from(
@@ -34,7 +36,7 @@ pub fn svg(result: &Result) -> String {
         }
         tick *= 10.0;
     }
-    for &size in &result.sizes {
+    for &size in &sizes {
         writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
@@ -51,13 +53,12 @@ pub fn svg(result: &Result) -> String {
         TOP + HIGH + 38.0
     )
     .unwrap();
-    for (place, (scenario, row)) in SCENARIOS.iter().zip(&result.costs).enumerate() {
+    for (place, scenario) in SCENARIOS.iter().enumerate() {
         let colour = COLOURS[place % COLOURS.len()];
-        let points: Vec<String> = result
-            .sizes
+        let points: Vec<String> = columns
             .iter()
-            .zip(row)
-            .filter_map(|(size, cost)| Some(format!("{:.1},{:.1}", x(*size), y(cost.as_ref()?.micros))))
+            .filter_map(|column| Some((x(column.ask.size), y(column.rows[place]?.micros))))
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
             .collect();
         let key = TOP + 14.0 + 20.0 * place as f64;
         writeln!(

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::load::Caller;
+use crate::load::{Caller, Request};
 
 /// A server process; ends with this value.
 pub struct Server {
@@ -20,11 +20,11 @@ pub struct Server {
 
 impl Server {
     /// Starts the program that `command` makes for an address, and waits for its first answer.
-    pub fn start(caller: &Caller, body: &[u8], command: impl Fn(SocketAddr) -> Command) -> Self {
+    pub fn start(caller: &Caller, first: &Request, command: impl Fn(SocketAddr) -> Command) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let begin = Instant::now();
         let mut child = command(address).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        while !caller.answers(address, body) {
+        while !caller.answers(address, first) {
             assert!(begin.elapsed() < Duration::from_secs(20), "a server did not start");
             assert!(child.try_wait().unwrap().is_none(), "a server ended at once");
             std::thread::sleep(Duration::from_micros(200));
@@ -33,6 +33,11 @@ impl Server {
         let mut server = Self { child, address, start, idle_kb: 0 };
         server.idle_kb = server.status("VmRSS:");
         server
+    }
+
+    /// Its number, for whoever looks at it from outside.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU time of all its threads so far, in nanoseconds, user and system.

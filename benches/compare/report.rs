@@ -1,103 +1,233 @@
-//! The table, ratios first.
+//! The page, ratios first.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::rounds::{CONNECTIONS, Cost, Result};
+use crate::cluster::{self, Seen};
+use crate::footprint::Footprint;
+use crate::load::Manner;
+use crate::promises::Promise;
+use crate::rounds::{Column, Cost, Slope};
 use crate::scenario::SCENARIOS;
 
+/// Everything that was measured.
+pub struct Measured {
+    /// The connections that the first table asks for.
+    pub connections: usize,
+    /// Of the first table.
+    pub rounds: usize,
+    /// By size.
+    pub main: Vec<Column>,
+    /// By size, then by number of connections and manner.
+    pub others: Vec<Column>,
+    pub slopes: Vec<Option<Slope>>,
+    pub footprints: Vec<Footprint>,
+    pub cluster: Result<Seen, String>,
+    /// The section that `make profile` wrote, if it did.
+    pub profile: Option<String>,
+    pub took: Duration,
+}
+
 /// The whole page.
-pub fn markdown(result: &Result, quick: bool) -> String {
+pub fn markdown(measured: &Measured, promises: &[Promise], quick: bool) -> String {
     let mut page = String::from(
         "# Performance\n\nWritten by `make bench`; do not edit. Everything is a ratio to the *floor* of the same run: our own \
          server (TLS 1.3, HTTP/1.1)\nthat reads the body and answers a constant allow. CPU is what the kernel charged the \
-         server's threads, user and system.\n\n",
+         server's threads, user and system. The\nservers stand side by side and are asked in interleaved rounds.\n\n",
     );
     let command = if quick { "make bench QUICK=1" } else { "make bench" };
-    writeln!(page, "`{command}`, {}, {}\n", jiff::Timestamp::now().strftime("%Y-%m-%d"), machine()).unwrap();
-    writeln!(page, "![CPU per review](performance.svg)\n").unwrap();
-    writeln!(
-        page,
-        "## CPU per review\n\nTimes the floor, and µs; {CONNECTIONS} connections (fewer from 1 MiB on), kept; median of {} interleaved rounds.\n",
-        result.rounds
-    )
-    .unwrap();
-    table(&mut page, result.sizes.iter().map(|size| human(*size)), &result.costs, |cost| {
-        format!("**{:.2}×** {:.0}", cost.ratio, cost.micros)
-    });
-    slopes(&mut page, result);
-    writeln!(
-        page,
-        "\n## Latency\n\np50 / p99 in µs as the client saw it, client and server on the same machine.\n"
-    )
-    .unwrap();
-    table(&mut page, result.sizes.iter().map(|size| human(*size)), &result.costs, latency);
-    if !result.manner_names.is_empty() {
-        writeln!(
-            page,
-            "\n## Other ways to connect\n\nReviews of 20 kB: times the floor, µs of CPU, p50 / p99 in µs.\n"
-        )
-        .unwrap();
-        table(&mut page, result.manner_names.iter().cloned(), &result.manners, |cost| {
-            format!("**{:.2}×** {:.0}, {}", cost.ratio, cost.micros, latency(cost))
-        });
+    let date = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    writeln!(page, "`{command}`, {date}, {}, {} s\n", machine(), measured.took.as_secs()).unwrap();
+    table_of_promises(&mut page, promises);
+    if !quick {
+        writeln!(page, "\n![CPU per review](performance.svg)").unwrap();
     }
     writeln!(
         page,
-        "\n## Footprint\n\nIdle before any load; peak after all of the above, 64 connections and bodies of 6 MiB included.\n\n\
-         | program | RSS idle | RSS peak | start to first answer | binary |\n|---|---|---|---|---|"
+        "\n## CPU per review\n\nTimes the floor, and µs; {} connections, kept; median of {} rounds. A server lends 16 MiB to all \
+         bodies in flight and\nanswers 503 over it, by design: so reviews of 1 MiB come over {} connections, of 6 MiB over {}.\n",
+        measured.connections,
+        measured.rounds,
+        at_size(measured, 1 << 20),
+        at_size(measured, 6 << 20),
     )
     .unwrap();
-    for one in &result.footprints {
+    let sizes = || measured.main.iter().map(|column| human(column.ask.size)).collect::<Vec<_>>();
+    table(&mut page, &sizes(), &measured.main, |cost| format!("**{:.2}×** {:.0}", cost.ratio, cost.micros));
+    writeln!(
+        page,
+        "\nTime of a review in µs as the client saw it, p50 / p99, client and server on one machine:\n"
+    )
+    .unwrap();
+    table(&mut page, &sizes(), &measured.main, latency);
+    slopes(&mut page, measured);
+    others(&mut page, measured);
+    footprints(&mut page, measured);
+    through_the_api_server(&mut page, &measured.cluster);
+    writeln!(page, "\n## Where the rest goes\n").unwrap();
+    page.push_str(
+        measured
+            .profile
+            .as_deref()
+            .unwrap_or("No profile: `make profile` needs `perf` (Debian: linux-perf).\n"),
+    );
+    page
+}
+
+fn table_of_promises(page: &mut String, promises: &[Promise]) {
+    writeln!(page, "| what | here | must | holds | aim | reached | |\n|---|---|---|---|---|---|---|")
+        .unwrap();
+    for one in promises {
+        let seen =
+            one.seen.map_or_else(|| "not measured".to_owned(), |seen| format!("**{seen:.2}{}**", one.unit));
+        let sign = if one.more { "≥" } else { "≤" };
+        let limit = |limit: f64| format!("{sign} {limit}{}", one.unit);
+        let word = |yes: bool| if yes { "yes" } else { "**no**" };
         writeln!(
             page,
-            "| {} | {:.1} MB | {:.1} MB | {:.1} ms | {:.1} MB |",
+            "| {} | {seen} | {} | {} | {} | {} | {} |",
+            one.what,
+            limit(one.must),
+            word(one.holds()),
+            one.aim.map(limit).unwrap_or_default(),
+            one.aims().map(|yes| if yes { "yes" } else { "no" }).unwrap_or_default(),
+            one.note
+        )
+        .unwrap();
+    }
+}
+
+fn at_size(measured: &Measured, size: usize) -> usize {
+    crate::rounds::Ask::new(size, measured.connections, Manner::Kept).connections
+}
+
+/// How cost grows with size.
+fn slopes(page: &mut String, measured: &Measured) {
+    if measured.slopes.is_empty() {
+        return;
+    }
+    writeln!(
+        page,
+        "\n## Growth\n\nµs of CPU per MiB more, from 0.1 to 1 MiB and from 1 to 6 MiB; 2 connections at every size, the same share of \
+         managedFields.\n\n| | 0.1–1 MiB | 1–6 MiB | ratio |\n|---|---|---|---|"
+    )
+    .unwrap();
+    for (scenario, slope) in SCENARIOS.iter().zip(&measured.slopes) {
+        if let Some(Slope { small, large }) = slope {
+            let ratio = large / small;
+            writeln!(page, "| {} | {small:.0} | {large:.0} | **{ratio:.2}×** |", scenario.name).unwrap();
+        }
+    }
+}
+
+fn others(page: &mut String, measured: &Measured) {
+    if measured.others.is_empty() {
+        return;
+    }
+    writeln!(
+        page,
+        "\n## Other ways to connect\n\nTimes the floor, µs of CPU, p50 / p99 in µs. *new* means a connection and a full handshake for \
+         each review."
+    )
+    .unwrap();
+    for main in &measured.main {
+        let mut columns: Vec<Column> =
+            measured.others.iter().filter(|one| one.ask.size == main.ask.size).cloned().collect();
+        columns.push(main.clone());
+        columns.sort_by_key(|one| (one.ask.manner == Manner::New, one.ask.connections));
+        let heads: Vec<String> = columns
+            .iter()
+            .map(|one| {
+                let manner = if one.ask.manner == Manner::Kept { "kept" } else { "new" };
+                format!("{} {manner}", one.ask.connections)
+            })
+            .collect();
+        writeln!(page, "\nReviews of {}:\n", human(main.ask.size)).unwrap();
+        table(page, &heads, &columns, |cost| {
+            format!("**{:.2}×** {:.0}, {}", cost.ratio, cost.micros, latency(cost))
+        });
+    }
+}
+
+fn footprints(page: &mut String, measured: &Measured) {
+    writeln!(
+        page,
+        "\n## Footprint\n\nEach program fresh. RSS after its first answer; largest with 64 connections and reviews of 20 kB; largest in a \
+         storm: 64\nconnections with reviews of 1 MiB, then 16 with 6 MiB, all at once (how many were answered, how many \
+         refused).\n\n| program | RSS idle | 64 connections | storm | start to first answer | binary |\n\
+         |---|---|---|---|---|---|"
+    )
+    .unwrap();
+    let mb = |kb: u64| kb as f64 / 1024.0;
+    for one in &measured.footprints {
+        writeln!(
+            page,
+            "| {} | {:.1} MB | {:.1} MB | {:.1} MB ({}, {}) | {:.1} ms | {:.1} MB |",
             one.name,
-            one.idle_kb as f64 / 1024.0,
-            one.peak_kb as f64 / 1024.0,
+            mb(one.idle_kb),
+            mb(one.busy_kb),
+            mb(one.storm_kb),
+            one.storm.answered,
+            one.storm.refused,
             one.start.as_secs_f64() * 1e3,
             one.bytes as f64 / 1e6
         )
         .unwrap();
     }
+}
+
+/// The part through the API server alone.
+pub fn cluster_alone(seen: &Result<Seen, String>) -> String {
+    let mut page = String::new();
+    through_the_api_server(&mut page, seen);
     page
 }
 
-/// How cost grows with size: µs per MiB, for small and for large reviews.
-fn slopes(page: &mut String, result: &Result) {
-    let at = |size: usize| result.sizes.iter().position(|found| *found == size);
-    let (Some(small), Some(middle), Some(large)) = (at(100_000), at(1 << 20), at(6 << 20)) else { return };
-    writeln!(page, "\nGrowth, µs per MiB: from 0.1 to 1 MiB, from 1 to 6 MiB, and their ratio.\n").unwrap();
-    writeln!(page, "| | 0.1–1 MiB | 1–6 MiB | ratio |\n|---|---|---|---|").unwrap();
-    for (scenario, row) in SCENARIOS.iter().zip(&result.costs) {
-        let slope = |from: usize, to: usize| {
-            let (low, high) = (row[from].as_ref()?, row[to].as_ref()?);
-            let mib = (result.sizes[to] - result.sizes[from]) as f64 / f64::from(1 << 20);
-            Some((high.micros - low.micros) / mib)
-        };
-        if let (Some(first), Some(second)) = (slope(small, middle), slope(middle, large)) {
-            writeln!(page, "| {} | {first:.0} | {second:.0} | {:.2} |", scenario.name, second / first)
-                .unwrap();
-        }
+fn through_the_api_server(page: &mut String, seen: &Result<Seen, String>) {
+    writeln!(page, "\n## Through a real API server\n").unwrap();
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(missing) => return writeln!(page, "Not measured: {missing}").unwrap(),
+    };
+    writeln!(
+        page,
+        "Server-side applies of `DaemonSet aws-node` by field manager `eks`, each changing one value, API server {}: a namespace for \
+         each\nway of answering, {} interleaved rounds. *Added* is the write less that with nothing, in the same round: median and \
+         middle half.\n\n| who answers | added, to the precomputed patch | added | whole write |\n|---|---|---|---|",
+        seen.version, seen.rounds
+    )
+    .unwrap();
+    for (at, row) in seen.rows.iter().enumerate() {
+        let Some(row) = row else { continue };
+        let ratio = seen.ratio(at, cluster::PRECOMPUTED).filter(|_| at != cluster::NOTHING);
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("**{ratio:.2}×**"));
+        let (low, high) = row.spread;
+        writeln!(
+            page,
+            "| {} | {ratio} | {:.2} ms ({low:.2}–{high:.2}) | {:.2} ms |",
+            row.name, row.added, row.write
+        )
+        .unwrap();
     }
+    writeln!(
+        page,
+        "\nA patch of `managedFields` is work for the API server itself: what ours adds beyond the precomputed patch is ours, the \
+         rest is\nthe call and the patch. The Go peer and the policy only stamp, so *stamps only* is the row to hold beside them."
+    )
+    .unwrap();
 }
 
 fn latency(cost: &Cost) -> String {
-    let micros = |time: Duration| time.as_micros();
-    format!("{} / {}", micros(cost.p50), micros(cost.p99))
+    format!("{} / {}", cost.p50.as_micros(), cost.p99.as_micros())
 }
 
-fn table(
-    page: &mut String,
-    heads: impl Iterator<Item = String>,
-    rows: &[Vec<Option<Cost>>],
-    cell: impl Fn(&Cost) -> String,
-) {
-    let heads: Vec<String> = heads.collect();
+fn table(page: &mut String, heads: &[String], columns: &[Column], cell: impl Fn(&Cost) -> String) {
     writeln!(page, "| | {} |\n|---|{}", heads.join(" | "), "---|".repeat(heads.len())).unwrap();
-    for (scenario, row) in SCENARIOS.iter().zip(rows) {
-        let cells: Vec<String> =
-            row.iter().map(|cost| cost.as_ref().map_or_else(|| "not here".to_owned(), &cell)).collect();
+    for (at, scenario) in SCENARIOS.iter().enumerate() {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|column| column.rows[at].as_ref().map_or_else(|| "not here".to_owned(), &cell))
+            .collect();
         writeln!(page, "| {} | {} |", scenario.name, cells.join(" | ")).unwrap();
     }
 }

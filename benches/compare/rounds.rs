@@ -1,180 +1,183 @@
-//! The run: interleaved rounds, one after the other, each asking every server the same.
+//! The rounds: every server is asked the same, one after the other, there and back again, so that what disturbs the
+//! machine disturbs all of them.
 
-use std::path::Path;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use cni_steward::pki;
-use jiff::Timestamp;
+use crate::load::{Line, Manner, Request};
+use crate::process::Server;
+use crate::scenario::{FLOOR_ROW, Place, Requests, SCENARIOS, Servers};
 
-use crate::load::{Caller, Manner};
-use crate::process::{self, Server};
-use crate::reviews::review;
-use crate::scenario::{Place, SCENARIOS, Who};
+/// What all reviews in flight may take together. A server lends 16 MiB to all bodies, and over it answers 503 by design,
+/// so large reviews get fewer connections.
+const IN_FLIGHT: usize = 14 << 20;
 
-/// Connections of the main table.
-pub const CONNECTIONS: usize = 16;
+/// One way of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    pub size: usize,
+    pub connections: usize,
+    pub manner: Manner,
+}
 
-/// What one row costs at one size.
-#[derive(Clone, Default)]
+impl Ask {
+    /// With as many of `connections` as fit.
+    pub fn new(size: usize, connections: usize, manner: Manner) -> Self {
+        Self { size, connections: connections.min((IN_FLIGHT / size).max(1)), manner }
+    }
+}
+
+/// What one row costs when asked in one way.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
     /// CPU per review in µs, the median of the rounds.
     pub micros: f64,
     /// To the floor of the same round, the median of the rounds.
     pub ratio: f64,
-    /// Latency.
+    /// The middle half of the rounds' ratios.
+    pub spread: (f64, f64),
+    /// Time of one review as the client saw it.
     pub p50: Duration,
     pub p99: Duration,
 }
 
-/// What one program is like.
-pub struct Footprint {
-    pub name: &'static str,
-    pub idle_kb: u64,
-    pub peak_kb: u64,
-    pub start: Duration,
-    pub bytes: u64,
+/// All rows for one way of asking; `None` where a peer is not there.
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub ask: Ask,
+    pub rows: Vec<Option<Cost>>,
 }
 
-/// Everything that was measured.
-pub struct Result {
-    /// Review sizes, in bytes.
-    pub sizes: Vec<usize>,
-    /// Row by row, size by size; `None` where a peer is not there.
-    pub costs: Vec<Vec<Option<Cost>>>,
-    /// What each column of `manners` is.
-    pub manner_names: Vec<String>,
-    /// Row by row, at 20 kB: other ways to connect.
-    pub manners: Vec<Vec<Option<Cost>>>,
-    pub footprints: Vec<Footprint>,
+/// How long to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
     pub rounds: usize,
+    /// Of one row in one round.
+    pub span: Duration,
 }
 
-/// Runs everything.
-pub fn run(quick: bool, folder: &Path) -> Result {
-    cni_steward::server::tls::install_provider();
-    let now = Timestamp::now();
-    let ca = pki::authority::make(now).unwrap();
-    let names = ["127.0.0.1".parse().unwrap(), "localhost".parse().unwrap()];
-    let leaf = pki::leaf::make(now, &ca, &names).unwrap();
-    let place = Place::new(folder, &ca.cert, &leaf.cert, &leaf.key);
-    let caller = Caller::new(&ca.cert);
+/// One server being asked in one way.
+struct Row<'s> {
+    server: &'s Server,
+    request: Request,
+    /// Which of the lines: rows of one server share its connections, or it would see more than it takes.
+    line: usize,
+    reviews: usize,
+    costs: Vec<(f64, f64)>,
+    times: Vec<Duration>,
+}
 
-    let sizes = if quick {
-        vec![2_000, 20_000, 200_000]
-    } else {
-        vec![2_000, 20_000, 100_000, 1 << 20, 3 << 20, 6 << 20]
-    };
-    let rounds = if quick { 5 } else { 9 };
-    let mut servers: Vec<(Who, Server)> = Vec::new();
-    let mut starts: Vec<(Who, Duration)> = Vec::new();
-    for scenario in &SCENARIOS {
-        if servers.iter().any(|(who, _)| *who == scenario.who) {
-            continue;
-        }
-        let body = review(scenario.story, 2_000);
-        let tries = (0..if quick { 3 } else { 9 }).filter_map(|_| place.start(scenario.who, &caller, &body));
-        if let Some(fastest) = tries.map(|server| server.start).min() {
-            starts.push((scenario.who, fastest));
-        }
-        if let Some(server) = place.start(scenario.who, &caller, &body) {
-            servers.push((scenario.who, server));
+impl Row<'_> {
+    fn ask(&self, place: &Place, lines: &mut [Line], ask: Ask, reviews: usize) -> Vec<Duration> {
+        match ask.manner {
+            Manner::Kept => place.caller.over(&mut lines[self.line], &self.request, reviews),
+            Manner::New => place.caller.anew(self.server.address, &self.request, ask.connections, reviews),
         }
     }
-    let server = |who: Who| servers.iter().find(|(found, _)| *found == who).map(|(_, server)| server);
 
-    let mut costs: Vec<Vec<Option<Cost>>> = SCENARIOS.iter().map(|_| Vec::new()).collect();
-    for &size in &sizes {
-        eprintln!("reviews of {size} bytes, {rounds} rounds");
-        // The server lends 16 MiB to all bodies together; over it, it answers 503.
-        let connections = CONNECTIONS.min((12 << 20) / size);
-        let column = column(&caller, &server, size, rounds, connections, Manner::KeepAlive);
-        costs.iter_mut().zip(column).for_each(|(row, cost)| row.push(cost));
+    /// CPU per review in µs, and the times.
+    fn measure(&self, place: &Place, lines: &mut [Line], ask: Ask) -> (f64, Vec<Duration>) {
+        let before = self.server.cpu();
+        let times = self.ask(place, lines, ask, self.reviews);
+        let spent = self.server.cpu().saturating_sub(before);
+        (spent as f64 / 1e3 / times.len() as f64, times)
     }
-    let ways = [(1, Manner::KeepAlive), (64, Manner::KeepAlive), (1, Manner::New), (16, Manner::New)];
-    let mut manner_names = Vec::new();
-    let mut manners: Vec<Vec<Option<Cost>>> = SCENARIOS.iter().map(|_| Vec::new()).collect();
-    for (connections, manner) in ways.into_iter().filter(|_| !quick) {
-        let kind = if manner == Manner::KeepAlive { "kept" } else { "a new one each" };
-        eprintln!("{connections} connections, {kind}");
-        manner_names.push(format!("{connections} × {kind}"));
-        let column = column(&caller, &server, 20_000, rounds, connections, manner);
-        manners.iter_mut().zip(column).for_each(|(row, cost)| row.push(cost));
-    }
-    let footprints = starts
+}
+
+/// All rows, asked in one way.
+pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: Ask, pace: Pace) -> Column {
+    let kept = if ask.manner == Manner::Kept { ask.connections } else { 0 };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut rows: Vec<Option<Row<'_>>> = SCENARIOS
         .iter()
-        .filter_map(|(who, start)| {
-            let name = match who {
-                Who::Floor => "floor (this benchmark program)",
-                Who::Ours("mode: Observe") => "ours, Observe",
-                Who::Ours("mode: Adopt") => "ours, Adopt",
-                Who::Ours(_) => return None,
-                Who::Go => "Go, standard library",
-                Who::Kube => "Rust, axum and kube's types",
-            };
-            let server = server(*who)?;
-            let bytes = process::size(&place.program(*who)?);
-            Some(Footprint { name, idle_kb: server.idle_kb, peak_kb: server.peak_kb(), start: *start, bytes })
+        .map(|scenario| {
+            let server = servers.of(scenario.who)?;
+            let line = addresses.iter().position(|known| *known == server.address).unwrap_or_else(|| {
+                addresses.push(server.address);
+                lines.push(place.caller.open(server.address, kept));
+                lines.len() - 1
+            });
+            let request = requests.get(scenario.story, ask.size);
+            let mut row = Row { server, request, line, reviews: 0, costs: Vec::new(), times: Vec::new() };
+            let warm = if ask.size > 500_000 { 2 } else { 64 }.max(ask.connections);
+            let begin = Instant::now();
+            row.ask(place, &mut lines, ask, warm);
+            let each = begin.elapsed().as_secs_f64() / warm as f64;
+            row.reviews = ((pace.span.as_secs_f64() / each) as usize).max(ask.connections).max(2);
+            Some(row)
         })
         .collect();
-    Result { sizes, costs, manner_names, manners, footprints, rounds }
+    for round in 0..pace.rounds {
+        let mut measured: Vec<(usize, f64)> = Vec::new();
+        let there: Vec<usize> = (0..rows.len()).collect();
+        let order: Vec<usize> = if round % 2 == 0 { there } else { there.into_iter().rev().collect() };
+        for at in order {
+            let Some(row) = rows[at].as_mut() else { continue };
+            let (micros, times) = row.measure(place, &mut lines, ask);
+            row.times.extend(times);
+            measured.push((at, micros));
+        }
+        let floor = measured.iter().find(|(at, _)| *at == FLOOR_ROW).unwrap().1;
+        for (at, micros) in measured {
+            rows[at].as_mut().unwrap().costs.push((micros, micros / floor));
+        }
+    }
+    let rows = rows.into_iter().map(|row| row.map(summary)).collect();
+    Column { ask, rows }
 }
 
-/// All rows at one size and with one way to connect.
-fn column<'s>(
-    caller: &Caller,
-    server: &impl Fn(Who) -> Option<&'s Server>,
-    size: usize,
-    rounds: usize,
-    connections: usize,
-    manner: Manner,
-) -> Vec<Option<Cost>> {
-    let bodies: Vec<Vec<u8>> = SCENARIOS.iter().map(|scenario| review(scenario.story, size)).collect();
-    let mut seen: Vec<Vec<(f64, f64)>> = SCENARIOS.iter().map(|_| Vec::new()).collect();
-    let mut times: Vec<Vec<Duration>> = SCENARIOS.iter().map(|_| Vec::new()).collect();
-    // A hundredth of a second of the floor's time is measured well; others cost more and are asked less.
-    let mut reviews: Vec<usize> = SCENARIOS.iter().map(|_| connections).collect();
-    for (place, scenario) in SCENARIOS.iter().enumerate() {
-        let Some(server) = server(scenario.who) else { continue };
-        let begin = Instant::now();
-        let warm = connections.max(if size > 500_000 { 2 } else { 64 });
-        caller.send(server.address, &bodies[place], connections, warm, manner);
-        let each = begin.elapsed().as_secs_f64() / warm as f64;
-        reviews[place] = ((0.15 / each) as usize).max(connections).max(2);
+fn summary(mut row: Row<'_>) -> Cost {
+    row.times.sort_unstable();
+    let last = row.times.len() - 1;
+    let time = |share: f64| row.times[((row.times.len() as f64 * share) as usize).min(last)];
+    let ratios: Vec<f64> = row.costs.iter().map(|(_, ratio)| *ratio).collect();
+    Cost {
+        micros: quantile(row.costs.iter().map(|(micros, _)| *micros), 0.5),
+        ratio: quantile(ratios.iter().copied(), 0.5),
+        spread: (quantile(ratios.iter().copied(), 0.25), quantile(ratios.iter().copied(), 0.75)),
+        p50: time(0.5),
+        p99: time(0.99),
     }
-    for round in 0..rounds {
-        let mut floor = 0.0;
-        for (place, scenario) in SCENARIOS.iter().enumerate() {
-            let Some(server) = server(scenario.who) else { continue };
-            let before = server.cpu();
-            let took = caller.send(server.address, &bodies[place], connections, reviews[place], manner);
-            let micros = (server.cpu() - before) as f64 / 1000.0 / took.len() as f64;
-            if place == 0 {
-                floor = micros;
-            }
-            seen[place].push((micros, micros / floor));
-            if round > 0 || rounds == 1 {
-                times[place].extend(took);
+}
+
+/// The value below which `share` of them lie.
+pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// How cost grows with size.
+#[derive(Debug, Clone, Copy)]
+pub struct Slope {
+    /// µs per MiB from 0.1 to 1 MiB.
+    pub small: f64,
+    /// µs per MiB from 1 to 6 MiB.
+    pub large: f64,
+}
+
+/// All rows' slopes, sizes interleaved within each round, with the same two connections at every size.
+pub fn slopes(place: &Place, servers: &Servers, requests: &mut Requests, pace: Pace) -> Vec<Option<Slope>> {
+    const SIZES: [usize; 3] = [(1 << 20) / 10, 1 << 20, 6 << 20];
+    let mut seen: Vec<[Vec<f64>; 3]> = SCENARIOS.iter().map(|_| Default::default()).collect();
+    for _ in 0..pace.rounds {
+        for (at, size) in SIZES.into_iter().enumerate() {
+            let pace = Pace { rounds: 1, ..pace };
+            let column = column(place, servers, requests, Ask::new(size, 2, Manner::Kept), pace);
+            for (row, cost) in seen.iter_mut().zip(column.rows) {
+                row[at].extend(cost.map(|cost| cost.micros));
             }
         }
     }
     seen.into_iter()
-        .zip(times)
-        .map(|(rounds, mut times)| {
-            times.sort_unstable();
-            let at =
-                |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-            (!rounds.is_empty()).then(|| Cost {
-                micros: median(rounds.iter().map(|(micros, _)| *micros)),
-                ratio: median(rounds.iter().map(|(_, ratio)| *ratio)),
-                p50: at(0.5),
-                p99: at(0.99),
+        .map(|row| {
+            let [low, middle, high] = row.map(|micros| quantile(micros.into_iter(), 0.5));
+            let slope = |from: f64, to: f64, bytes: usize| (to - from) / bytes as f64 * f64::from(1 << 20);
+            low.is_finite().then(|| Slope {
+                small: slope(low, middle, SIZES[1] - SIZES[0]),
+                large: slope(middle, high, SIZES[2] - SIZES[1]),
             })
         })
         .collect()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

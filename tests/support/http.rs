@@ -84,64 +84,97 @@ impl Client {
     }
 
     fn send(&self, method: &str, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.set_nodelay(true)?;
+        self.dial()?.exchange(&self.request(method, path, media_type, body, "close"))
+    }
+
+    /// A connection for many requests, one after the other.
+    pub(crate) fn keep(&self) -> io::Result<Kept> {
+        Ok(Kept { client: self.clone(), connection: self.dial()? })
+    }
+
+    fn request(&self, method: &str, path: &str, media_type: &str, body: &str, connection: &str) -> String {
         let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\nContent-Type: {media_type}\r\n\
              Content-Length: {}\r\n{}\r\n{body}",
             self.address,
             body.len(),
             authorization.unwrap_or_default(),
-        );
-        match &self.tls {
-            None => exchange(stream, &request),
+        )
+    }
+
+    fn dial(&self) -> io::Result<Connection> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(stream),
             Some(config) => {
                 let name = ServerName::from(self.address.ip());
                 let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-                exchange(StreamOwned::new(connection, stream), &request)
+                Box::new(StreamOwned::new(connection, stream))
             }
-        }
+        };
+        Ok(Connection(BufReader::new(stream)))
     }
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Reply> {
-    stream.write_all(request.as_bytes())?;
-    stream.flush()?;
-    let mut reader = BufReader::new(stream);
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
-    let head = line(&mut reader)?;
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
-    let (mut length, mut chunked) = (None, false);
-    loop {
-        let header = line(&mut reader)?.to_ascii_lowercase();
-        match header.split_once(':') {
-            None => break,
-            Some(("content-length", value)) => length = value.trim().parse().ok(),
-            Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
-            Some(_) => {}
-        }
+/// A connection that stays open between requests.
+pub(crate) struct Kept {
+    client: Client,
+    connection: Connection,
+}
+
+impl Kept {
+    pub(crate) fn patch(&mut self, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
+        self.connection.exchange(&self.client.request("PATCH", path, media_type, body, "keep-alive"))
     }
-    let mut body = Vec::new();
-    if chunked {
+}
+
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+struct Connection(BufReader<Box<dyn Stream>>);
+
+impl Connection {
+    fn exchange(&mut self, request: &str) -> io::Result<Reply> {
+        let reader = &mut self.0;
+        reader.get_mut().write_all(request.as_bytes())?;
+        reader.get_mut().flush()?;
+        let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
+        let head = line(reader)?;
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
+        let (mut length, mut chunked) = (None, false);
         loop {
-            let size = usize::from_str_radix(&line(&mut reader)?, 16).map_err(io::Error::other)?;
-            let start = body.len();
-            body.resize(start + size, 0);
-            reader.read_exact(&mut body[start..])?;
-            line(&mut reader)?;
-            if size == 0 {
-                break;
+            let header = line(reader)?.to_ascii_lowercase();
+            match header.split_once(':') {
+                None => break,
+                Some(("content-length", value)) => length = value.trim().parse().ok(),
+                Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
+                Some(_) => {}
             }
         }
-    } else if let Some(length) = length {
-        body.resize(length, 0);
-        reader.read_exact(&mut body)?;
-    } else {
-        reader.read_to_end(&mut body)?;
+        let mut body = Vec::new();
+        if chunked {
+            loop {
+                let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
+                let start = body.len();
+                body.resize(start + size, 0);
+                reader.read_exact(&mut body[start..])?;
+                line(reader)?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else if let Some(length) = length {
+            body.resize(length, 0);
+            reader.read_exact(&mut body)?;
+        } else {
+            reader.read_to_end(&mut body)?;
+        }
+        Ok(Reply { status, body })
     }
-    Ok(Reply { status, body })
 }
 
 fn line(reader: &mut impl BufRead) -> io::Result<String> {
