@@ -162,6 +162,11 @@ impl Out {
                     self.line(&format!("  {path} would set {set}, of which only one may be set{then}"));
                     continue;
                 }
+                Why::Twice => {
+                    let (path, name) = (&fault.path, &fault.wanted);
+                    self.line(&format!("  {path} would have the name {name} twice{then}"));
+                    continue;
+                }
             }
             self.line(&format!("    live    {}", fault.live));
             self.line(&format!("    wanted  {}", fault.wanted));
