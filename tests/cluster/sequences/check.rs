@@ -42,6 +42,10 @@ pub(crate) fn absorbed(rules: Rules, before: &Objects, after: &Objects, by_eks: 
             continue;
         }
         let owners = owners(object);
+        let of_eks = "eks/Apply".to_owned();
+        let had = before.get(title).is_some_and(|old| crate::scene::owners(old).contains(&of_eks));
+        let stays = had && !rules.absent && !by_eks;
+        assert!(!stays || owners.contains(&of_eks), "expected the eks entry of {title} to wait: {owners:?}");
         for owner in &owners {
             let manager = owner.split('/').next().unwrap();
             let waits = manager == "eks" && !rules.absent && !by_eks;

@@ -33,7 +33,7 @@ pub(crate) fn manifest(Manifest(f): &Manifest) -> String {
             }
             _ => {}
         }
-        manifest.push_str(&format!("---\n{object}\n"));
+        manifest.extend(["---\n", &object.to_string(), "\n"]);
     }
     manifest
 }

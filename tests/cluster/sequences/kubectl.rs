@@ -26,6 +26,8 @@ const KINDS: [(&str, &str); 5] = [
     ("clusterrolebinding", "aws-node"),
 ];
 
+const CLIENT_SIDE: [&str; 3] = ["apply", "-f", "-"];
+
 fn run(words: &[&str]) -> Way {
     Way::Run(words.iter().map(|&word| word.to_owned()).collect(), None)
 }
@@ -106,56 +108,51 @@ impl Way {
                 "configmap",
                 format!("s/minimum-ip-target: .*/minimum-ip-target: \"{value}\"/; /enable-windows-ipam/d"),
             ),
-            12 => match draw.below(2) {
-                0 => {
-                    Self::Replace("configmap", json!({"data": {"warm-ip-target": value, "replaced": "yes"}}))
-                }
-                _ => Self::Replace(
-                    "serviceaccount",
-                    json!({"metadata": {"annotations": null}, "secrets": [{"name": value}]}),
-                ),
-            },
-            13 => {
-                let labels = json!({"k8s-app": "aws-node"});
-                let manifest = match draw.below(2) {
-                    0 => {
-                        let extra = if draw.one_in(2) {
-                            json!({"warm-ip-target": value})
-                        } else {
-                            json!({"applied": value})
-                        };
-                        whole("configmap", &json!({"metadata": {"labels": labels}, "data": extra}))
-                    }
-                    _ => whole(
-                        "serviceaccount",
-                        &json!({"metadata": {"labels": labels, "annotations": {"example.org/applied": value}}}),
-                    ),
-                };
-                Self::Run(["apply", "-f", "-"].map(str::to_owned).to_vec(), Some(manifest))
-            }
-            14 => {
-                let manager = if wide || draw.one_in(2) { "kubectl" } else { "platform" };
-                let manifest = match draw.below(3) {
-                    0 => whole(
-                        "configmap",
-                        &json!({"metadata": {"labels": {"k8s-app": "aws-node"}}, "data": {"warm-ip-target": value}}),
-                    ),
-                    1 => {
-                        let env =
-                            json!([{"name": variable, "value": value}, {"name": "APPLIED", "value": "1"}]);
-                        whole("daemonset", &container(&json!({"env": env})))
-                    }
-                    _ => whole("daemonset", &json!({"metadata": {"labels": {"example.org/applied": value}}})),
-                };
-                let args =
-                    ["apply", "--server-side", "--force-conflicts", "--field-manager", manager, "-f", "-"];
-                Self::Run(args.map(str::to_owned).to_vec(), Some(manifest))
-            }
+            12..=14 => Self::with_manifest(draw, wide, (variable, &value)),
             _ => match draw.below(2) {
                 0 => run(&["delete", "configmap", "amazon-vpc-cni", "--ignore-not-found"]),
                 _ => run(&["delete", "serviceaccount", "aws-node", "--ignore-not-found"]),
             },
         }
+    }
+
+    /// Those that send an object.
+    fn with_manifest(draw: &mut Draw, wide: bool, (variable, value): (&str, &str)) -> Self {
+        let labels = json!({"k8s-app": "aws-node"});
+        let own = if wide || draw.one_in(2) { "kubectl" } else { "platform" };
+        let server_side = ["apply", "--server-side", "--force-conflicts", "--field-manager", own, "-f", "-"];
+        let (args, manifest) = match draw.below(7) {
+            0 => {
+                let data = json!({"data": {"warm-ip-target": value, "replaced": "yes"}});
+                return Self::Replace("configmap", data);
+            }
+            1 => {
+                let patch = json!({"metadata": {"annotations": null}, "secrets": [{"name": value}]});
+                return Self::Replace("serviceaccount", patch);
+            }
+            2 => {
+                let key = if draw.one_in(2) { "warm-ip-target" } else { "applied" };
+                let settings = json!({"metadata": {"labels": labels}, "data": {key: value}});
+                (&CLIENT_SIDE[..], whole("configmap", &settings))
+            }
+            3 => {
+                let metadata = json!({"labels": labels, "annotations": {"example.org/applied": value}});
+                (&CLIENT_SIDE[..], whole("serviceaccount", &json!({"metadata": metadata})))
+            }
+            4 => {
+                let settings = json!({"metadata": {"labels": labels}, "data": {"warm-ip-target": value}});
+                (&server_side[..], whole("configmap", &settings))
+            }
+            5 => {
+                let env = json!([{"name": variable, "value": value}, {"name": "APPLIED", "value": "1"}]);
+                (&server_side[..], whole("daemonset", &container(&json!({"env": env}))))
+            }
+            _ => {
+                let metadata = json!({"labels": {"example.org/applied": value}});
+                (&server_side[..], whole("daemonset", &json!({"metadata": metadata})))
+            }
+        };
+        Self::Run(args.iter().map(|&word| word.to_owned()).collect(), Some(manifest))
     }
 
     /// Whether it says what shall be, so that saying it again changes nothing.
