@@ -120,7 +120,16 @@ impl Way {
     fn with_manifest(draw: &mut Draw, wide: bool, (variable, value): (&str, &str)) -> Self {
         let labels = json!({"k8s-app": "aws-node"});
         let own = if wide || draw.one_in(2) { "kubectl" } else { "platform" };
-        let server_side = ["apply", "--server-side", "--force-conflicts", "--field-manager", own, "-f", "-"];
+        let server_side = [
+            "apply",
+            "--server-side",
+            "--validate=false",
+            "--force-conflicts",
+            "--field-manager",
+            own,
+            "-f",
+            "-",
+        ];
         let (args, manifest) = match draw.below(7) {
             0 => {
                 let data = json!({"data": {"warm-ip-target": value, "replaced": "yes"}});
