@@ -12,7 +12,7 @@ use super::play::{KUBE_SYSTEM, Play, SECRETS};
 use super::things;
 use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, told};
 use crate::scene::owners;
-use crate::support::control_plane::Helm;
+use crate::support::control_plane::{Helm, Version};
 use crate::support::tools::Tool;
 use crate::support::{Output, fixtures};
 
@@ -40,6 +40,20 @@ struct Intent {
 
 fn is_schema(forecast: &Forecast) -> bool {
     forecast.kind == Kind::CustomResourceDefinition
+}
+
+/// The conflicts as far as Kubernetes 1.24 reports them right: two paths share memory in its structured-merge-diff from the
+/// sixth step on, or the third of a short one, so that it may print `.env` for the `.image` beside it.
+fn coarse(conflicts: &Conflicts) -> Conflicts {
+    let shorten = |path: &str| {
+        let end = path.find(']').map(|at| at + 1);
+        let end = end.or_else(|| path.match_indices('.').nth(2).map(|(at, _)| at));
+        path[..end.unwrap_or(path.len())].to_owned()
+    };
+    let objects = conflicts.iter().map(|(object, all)| {
+        (object.clone(), all.iter().map(|(manager, path)| (manager.clone(), shorten(path))).collect())
+    });
+    objects.collect()
 }
 
 impl Play<'_> {
@@ -140,6 +154,9 @@ impl Play<'_> {
         self.count(format!("{side} {answer:?}"), 1);
         match answer {
             Answer::NotOwned => assert_complaint(output, &forecasts.iter().collect::<Vec<_>>()),
+            Answer::Conflicts if self.plane.version() == Version::V1_24 => {
+                assert_eq!(coarse(&told(&output.stderr)), coarse(&conflicts), "{output}");
+            }
             Answer::Conflicts => assert_eq!(told(&output.stderr), conflicts, "{output}"),
             _ => {}
         }
