@@ -47,6 +47,19 @@ oracle: ## Field ownership against Go itself at full size: a million pairs of se
 	CNI_STEWARD_ORACLE_SEQUENCES=$${CNI_STEWARD_ORACLE_SEQUENCES:-50000} \
 	$(CARGO) test --locked --release --test oracle
 
+# The steps and the pairs are drawn from CNI_STEWARD_SEED (7 without it).
+.PHONY: sequences
+sequences: ## Random writes by EKS, Helm and kubectl on real API servers: 200 sequences on 1.36 and on 1.24 (an hour)
+	@tests/control-plane/get.sh >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_SEQUENCES=$${CNI_STEWARD_SEQUENCES:-200} \
+	$(CARGO) test --locked --test cluster -- sequences::
+
+.PHONY: forecast
+forecast: ## The forecast of Helm's answer against Helm 3 and Helm 4: 300 pairs of live and rendered state (minutes)
+	@tests/control-plane/get.sh >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_PAIRS=$${CNI_STEWARD_PAIRS:-300} \
+	$(CARGO) test --locked --test cluster -- pairs::
+
 # What the two peers are built from is fetched once; the benchmark itself reads no network. PROFILE=0 takes no new profile, which
 # needs a build of its own.
 BENCH_GO := $(CURDIR)/target/bench/go-stdlib

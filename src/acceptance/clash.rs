@@ -1,6 +1,7 @@
-//! Places where only one of several fields may be set. A merge keeps what was there and adds what is rendered, so a chart
-//! that turns `value` into `valueFrom` makes an object that the API server refuses (kubernetes `pkg/apis/core/validation`:
-//! `validateEnvVarValueFrom`, `validateVolumeSource`, `validateHandler`).
+//! Places where only one of several fields may be set, and names that may stand once. A merge keeps what was there and adds
+//! what is rendered, so a chart that turns `value` into `valueFrom`, or moves a named port to another number, makes an
+//! object that the API server refuses (kubernetes `pkg/apis/core/validation`: `validateEnvVarValueFrom`,
+//! `validateVolumeSource`, `validateHandler`, `validateContainerPorts`).
 
 use serde_json::Value;
 
@@ -37,6 +38,7 @@ pub(super) fn find(object: &Value, volumes: bool) -> Vec<Fault> {
                 let handlers = names(container.get(probe), &PROBE_SETTINGS);
                 push(&mut faults, &format!("{path}.{probe}"), &handlers);
             }
+            twice(&mut faults, container, &path);
         }
     }
     if volumes {
@@ -59,6 +61,24 @@ fn names<'v>(value: Option<&'v Value>, but: &[&str]) -> Vec<&'v str> {
     let fields = value.and_then(Value::as_object).into_iter().flatten();
     let set = fields.filter(|(name, value)| !value.is_null() && !but.contains(&name.as_str()));
     set.map(|(name, _)| name.as_str()).collect()
+}
+
+/// The names that two ports of a container have.
+fn twice(faults: &mut Vec<Fault>, container: &Value, path: &str) {
+    let ports = container.get("ports").and_then(Value::as_array).into_iter().flatten();
+    let mut seen = Vec::new();
+    for name in ports.filter_map(|port| port.get("name")?.as_str()).filter(|name| !name.is_empty()) {
+        if seen.contains(&name) {
+            faults.push(Fault {
+                path: format!("{path}.ports"),
+                why: Why::Twice,
+                live: String::new(),
+                wanted: Value::from(name).to_string(),
+                original_match_labels: None,
+            });
+        }
+        seen.push(name);
+    }
 }
 
 fn push(faults: &mut Vec<Fault>, path: &str, set: &[&str]) {

@@ -1,6 +1,6 @@
 //! What the API server calls invalid although nobody else holds it: a change of a `DaemonSet`'s selector (kubernetes
 //! `pkg/apis/apps/validation`) or of a binding's role (`pkg/apis/rbac/validation`), pod labels that the selector no longer
-//! matches, and fields of which only one may be set (`clash`). Metadata cannot cure these; another chart value, or removing
+//! matches, fields of which only one may be set and names that stand twice (`clash`). Metadata cannot cure these; another chart value, or removing
 //! what is live, can.
 
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub enum Why {
     Labels,
     /// Only one of these fields may be set.
     OneOf,
+    /// A name that may stand once stands twice.
+    Twice,
 }
 
 /// Something that makes the result invalid.
@@ -27,9 +29,9 @@ pub struct Fault {
     pub path: String,
     /// Why.
     pub why: Why,
-    /// What is live, as JSON; the selector for `Labels`; nothing for `OneOf`.
+    /// What is live, as JSON; the selector for `Labels`; nothing for `OneOf` and `Twice`.
     pub live: String,
-    /// What it would become, as JSON; for `OneOf` the fields that would be set.
+    /// What it would become, as JSON; for `OneOf` the fields that would be set, for `Twice` the name.
     pub wanted: String,
     /// The value of `originalMatchLabels` that renders what is live, where that is the cure.
     pub original_match_labels: Option<bool>,

@@ -99,3 +99,37 @@ fn remove(shape: Shape, value: &Value, set: &Set<'_>) -> Option<Value> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::acceptance::shape;
+    use crate::policy::Kind;
+
+    fn with(containers: &Value) -> Value {
+        json!({"spec": {"template": {"spec": {"containers": containers}}}})
+    }
+
+    /// An item that another holds too stays, and with it what the API server put into it by default and nobody holds: it was
+    /// not the applier's, so the applier's leaving does not take it away.
+    #[test]
+    fn what_nobody_applied_stays_in_an_item_that_stays() {
+        let shape = shape::of(Kind::DaemonSet);
+        let live = with(&json!([
+            {"name": "main", "image": "a"},
+            {"name": "shared", "image": "b", "args": ["-v"], "terminationMessagePath": "/dev/termination-log"},
+        ]));
+        let applied = with(&json!([
+            {"name": "main", "image": "a"}, {"name": "shared", "image": "b", "args": ["-v"]},
+        ]));
+        let others = with(&json!([{"name": "main", "image": "a"}, {"name": "shared", "image": "b"}]));
+        let pruned = prune(shape, &live, &paths(shape, &applied), &paths(shape, &others));
+        let expected = with(&json!([
+            {"name": "main", "image": "a"},
+            {"name": "shared", "image": "b", "terminationMessagePath": "/dev/termination-log"},
+        ]));
+        assert_eq!(pruned, expected);
+    }
+}

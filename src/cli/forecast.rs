@@ -1,4 +1,6 @@
-//! `review --chart-manifest`: the forecast in sentences.
+//! `review --chart-manifest`: the forecast in sentences, or as JSON for scripts.
+
+mod json;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -53,48 +55,91 @@ impl<'p> Chart<'p> {
         Ok(Self { name, manifest, manager: &policy.owner.manager, release, namespace })
     }
 
-    /// What will become of the object, for people.
-    pub(super) fn text(&self, subject: Subject<'_>, live: &Value) -> String {
+    /// What there is to say about the object.
+    pub(super) fn look(&self, subject: Subject<'_>, live: &Value) -> Outlook<'_> {
+        let Some(release) = self.release else { return Outlook::Silent(Silence::NoRelease) };
+        let found = self.manifest.find(subject.kind, subject.namespace, subject.name, self.namespace);
+        let Some(document) = found else {
+            let count = self.manifest.documents.len();
+            let (file, subject) = (self.name.clone(), subject.to_string());
+            return Outlook::Silent(Silence::NotRendered { file, count, subject });
+        };
+        let forecast = forecast(&Question {
+            kind: subject.kind,
+            live,
+            rendered: &document.object,
+            from_crds: document.from_crds,
+            manager: self.manager,
+            release,
+        });
+        Outlook::Told(document, Box::new(forecast))
+    }
+
+    /// For people.
+    pub(super) fn text(&self, outlook: &Outlook<'_>) -> String {
         let mut out = Out(String::from("\n"));
-        match (
-            self.release,
-            self.manifest.find(subject.kind, subject.namespace, subject.name, self.namespace),
-        ) {
-            (None, _) => {
-                out.line("chart   no forecast: the policy names no Helm release (`owner.release` is null)");
-            }
-            (_, None) => out.line(&format!(
-                "chart   {} renders {}, {subject} is none of them: Helm neither checks nor changes it",
-                self.name,
-                match self.manifest.documents.len() {
-                    1 => "1 object".to_owned(),
-                    count => format!("{count} objects"),
-                }
-            )),
-            (Some(release), Some(document)) => {
+        match outlook {
+            Outlook::Told(document, forecast) => {
                 let folder = if document.from_crds { ", from crds/" } else { "" };
                 let place = format!("document {} (line {}){folder}", document.number, document.line);
                 out.line(&format!("chart   {}, {place}", self.name));
-                out.forecast(&forecast(&Question {
-                    kind: subject.kind,
-                    live,
-                    rendered: &document.object,
-                    from_crds: document.from_crds,
-                    manager: self.manager,
-                    release,
-                }));
+                out.forecast(forecast);
             }
+            Outlook::Silent(silence @ Silence::NotRendered { .. }) => out.line(&format!("chart   {silence}")),
+            Outlook::Silent(silence) => out.line(&format!("chart   no forecast: {silence}")),
         }
-        let off_limits =
-            |document: &&Document| document.kind().is_some_and(|kind| is_off_limits(kind, document.name()));
-        for document in self.manifest.documents.iter().filter(off_limits) {
+        for name in self.off_limits_crds() {
             out.line(&format!(
-                "note    the chart brings CRD {}, which the EKS control plane owns: install with --skip-crds",
-                document.name()
+                "note    the chart brings CRD {name}, which the EKS control plane owns: install with --skip-crds"
             ));
         }
         out.0
     }
+
+    /// For scripts.
+    pub(super) fn json(
+        &self,
+        (kind, namespace, name): (Option<&str>, &str, &str),
+        outlook: &Outlook<'_>,
+    ) -> anyhow::Result<String> {
+        let off_limits_crds = self.off_limits_crds();
+        let (file, manager, release) = (self.name.as_str(), self.manager, self.release);
+        let frame = json::Frame { file, manager, release, off_limits_crds: &off_limits_crds };
+        json::write(frame, json::Object { kind, namespace, name }, outlook)
+    }
+
+    /// The chart's CRDs that are off limits.
+    fn off_limits_crds(&self) -> Vec<&str> {
+        let off_limits =
+            |document: &&Document| document.kind().is_some_and(|kind| is_off_limits(kind, document.name()));
+        self.manifest.documents.iter().filter(off_limits).map(Document::name).collect()
+    }
+}
+
+/// A forecast, or why there is none.
+#[derive(Debug)]
+pub(super) enum Outlook<'c> {
+    /// Of what this document renders.
+    Told(&'c Document, Box<Forecast>),
+    /// None.
+    Silent(Silence),
+}
+
+/// Why there is no forecast.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Silence {
+    #[error("the policy names no Helm release (`owner.release` is null)")]
+    NoRelease,
+    #[error("{file} renders {}, {subject} is none of them: Helm neither checks nor changes it", objects(*count))]
+    NotRendered { file: String, count: usize, subject: String },
+    #[error("the object is of no kind that the chart of the VPC CNI has")]
+    NotInCatalogue,
+    #[error("{0}")]
+    NoObject(String),
+}
+
+fn objects(count: usize) -> String {
+    if count == 1 { "1 object".to_owned() } else { format!("{count} objects") }
 }
 
 impl std::fmt::Display for Subject<'_> {
@@ -160,6 +205,11 @@ impl Out {
                 Why::OneOf => {
                     let (path, set) = (&fault.path, &fault.wanted);
                     self.line(&format!("  {path} would set {set}, of which only one may be set{then}"));
+                    continue;
+                }
+                Why::Twice => {
+                    let (path, name) = (&fault.path, &fault.wanted);
+                    self.line(&format!("  {path} would have the name {name} twice{then}"));
                     continue;
                 }
             }

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
-use super::forecast::{Chart, Subject};
+use super::forecast::{Chart, Outlook, Silence, Subject};
 use super::policy_from;
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields;
 use crate::fields::entry::List;
 use crate::policy::change::Changes;
 use crate::policy::object::Object;
-use crate::policy::{Decision, Policy, Verdict};
+use crate::policy::{Decision, Kind, Policy, Verdict};
 use crate::telemetry::clock;
 
 /// Shown under `--help`.
@@ -30,6 +30,8 @@ Examples:
   helm template aws-vpc-cni eks/aws-vpc-cni -n kube-system --include-crds > chart.yaml
   cni-steward review --policy examples/adopt.yaml --chart-manifest chart.yaml review.json
       the verdict, then what Helm 3 and Helm 4 will answer on install, and what is left over
+  cni-steward review --policy examples/adopt.yaml --chart-manifest chart.yaml -o json review.json | jq .helm4
+      the forecast alone, for scripts: {apiVersion: cni-steward.dev/v1alpha1, kind: Forecast, …}
 
 Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
 
@@ -61,13 +63,21 @@ enum Output {
     Review,
     /// The object as it would be after the patch.
     Patched,
+    /// The forecast of --chart-manifest, for scripts.
+    Json,
 }
 
 /// Runs the command: exit 0 allowed, 1 refused.
 pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     let policy = policy_from(args.policy.as_deref())?;
-    if args.chart_manifest.is_some() && args.output != Output::Text {
-        bail!("--chart-manifest is told in sentences: leave out --output, or say --output text");
+    match (args.output, args.chart_manifest.is_some()) {
+        (Output::Review | Output::Patched, true) => {
+            bail!("--chart-manifest is told in sentences or as JSON: say --output text or --output json")
+        }
+        (Output::Json, false) => {
+            bail!("--output json prints the forecast: name what the chart renders with --chart-manifest FILE")
+        }
+        _ => {}
     }
     let chart = args.chart_manifest.as_deref().map(|file| Chart::read(file, &policy)).transpose()?;
     let body = read(&args.file)?;
@@ -83,11 +93,17 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
         Output::Text => {
             let mut out = text(&received, &judged, &policy);
             if let Some(chart) = &chart {
-                out.push_str(&outlook(chart, &received, &judged));
+                out.push_str(&chart.text(&outlook(chart, &received, &judged)));
             }
             print(out.as_bytes())?;
         }
         Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
+        Output::Json => {
+            let chart = chart.as_ref().context("no chart")?;
+            let review = &received.review;
+            let object = (review.kind.map(Kind::name), &*review.namespace, &*review.name);
+            print(chart.json(object, &outlook(chart, &received, &judged))?.as_bytes())?;
+        }
     }
     let refused =
         matches!(&judged, Judged::Decided(_, decision) if matches!(decision.verdict, Verdict::Refuse(_)));
@@ -112,19 +128,16 @@ fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<Strin
     Ok(serde_json::to_string_pretty(&stored(received, judged)?)? + "\n")
 }
 
-/// The forecast for the object as it would be stored; a sentence where there is none.
-fn outlook(chart: &Chart<'_>, received: &Received<'_>, judged: &Judged<'_>) -> String {
+/// The forecast for the object as it would be stored.
+fn outlook<'c>(chart: &'c Chart<'_>, received: &Received<'_>, judged: &Judged<'_>) -> Outlook<'c> {
     let review = &received.review;
     let live = match stored(received, judged) {
         Ok(live) => live,
-        Err(problem) => return format!("\nchart   no forecast: {problem}\n"),
+        Err(problem) => return Outlook::Silent(Silence::NoObject(problem.to_string())),
     };
-    let Some(kind) = review.kind else {
-        return "\nchart   no forecast: the object is of no kind that the chart of the VPC CNI has\n"
-            .to_owned();
-    };
+    let Some(kind) = review.kind else { return Outlook::Silent(Silence::NotInCatalogue) };
     let name = live.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or(&review.name);
-    chart.text(Subject { kind, namespace: &review.namespace, name }, &live)
+    chart.look(Subject { kind, namespace: &review.namespace, name }, &live)
 }
 
 /// The object after our patch.

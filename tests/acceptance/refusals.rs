@@ -137,3 +137,18 @@ fn another_handler_for_a_probe_makes_two() {
     let forecast = ask(&live, &rendered_workload(&json!({"livenessProbe": {"tcpSocket": {"port": 1}}})));
     assert_eq!((forecast.helm_3, forecast.helm_4), (Answer::Invalid, Answer::Invalid));
 }
+
+#[test]
+fn a_named_port_that_moves_to_another_number_has_its_name_twice_where_the_merge_keeps_the_old_one() {
+    let port = |number: u16| json!({"ports": [{"name": "metrics", "containerPort": number}]});
+    let fields = json!({"f:ports": {"k:{\"containerPort\":8162,\"protocol\":\"TCP\"}": {
+        ".": {}, "f:containerPort": {}, "f:name": {}}}});
+    for (manager, helm_4) in [("eks", Answer::Invalid), ("helm", Answer::Accepts)] {
+        let forecast =
+            ask(&workload(&port(8162), &[(manager, fields.clone())]), &rendered_workload(&port(8180)));
+        assert_eq!((forecast.helm_3, forecast.helm_4), (Answer::Invalid, helm_4), "held by {manager}");
+        let fault = &forecast.faults_3[0];
+        assert_eq!((fault.why, &*fault.wanted), (Why::Twice, "\"metrics\""));
+        assert_eq!(fault.path, r#".spec.template.spec.containers[name="aws-node"].ports"#);
+    }
+}

@@ -108,7 +108,7 @@ pub(crate) fn ended(output: &Output) -> Answer {
         Answer::NotOwned
     } else if stderr.contains("conflict occurred while applying") {
         Answer::Conflicts
-    } else if stderr.contains("Invalid value") {
+    } else if stderr.contains(" is invalid: ") {
         Answer::Invalid
     } else {
         panic!("an answer nobody thought of\n{output}");

@@ -136,6 +136,7 @@ fn container(name: &str, features: &[u64]) -> Value {
             json!([{"containerPort": 61678}]),
             json!([{"containerPort": 61678, "name": "metrics", "protocol": "TCP"}]),
             json!([{"containerPort": 61678}, {"containerPort": 9100}]),
+            json!([{"containerPort": 9100, "name": "metrics"}]),
         ],
     );
     some(&mut container, "ports", ports);

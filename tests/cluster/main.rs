@@ -24,6 +24,7 @@ mod pairs;
 mod raw;
 mod real;
 mod scene;
+mod sequences;
 mod state;
 mod writers;
 
@@ -42,6 +43,7 @@ fn main() {
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        &sequences::cases(),
         &real::cases(),
     ]
     .concat();

@@ -24,7 +24,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "pairs::quantities_and_zero_values_conflict_by_their_text", needs: NEW, run: by_their_text },
 ];
 
-fn number(variable: &str, default: u64) -> u64 {
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var_os(variable).map_or(default, |text| text.to_str().unwrap().parse().unwrap())
 }
 

@@ -353,7 +353,8 @@ impl ControlPlane {
         }
     }
 
-    fn await_crd(&self) {
+    /// Waits for the API server's own writes that follow from a new CRD.
+    pub(crate) fn await_crd(&self) {
         let name = fixtures::OBJECTS[0].1;
         let paths = [
             (format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"), "Established"),
