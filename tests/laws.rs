@@ -34,7 +34,7 @@ const POLICIES: [&str; 9] = [
     "mode: Observe",
 ];
 
-fn ask(body: &[u8], policy: &Policy) -> Answer {
+fn ask<'a>(body: &'a [u8], policy: &Policy) -> Answer<'a> {
     answer(body, policy, "2026-01-01T12:00:00.7Z".parse().unwrap())
 }
 

@@ -7,7 +7,7 @@ use cni_steward::admission::{self, Answer, Record};
 use cni_steward::policy::Policy;
 use cni_steward::server::connection::{Door, House};
 use cni_steward::server::drain;
-use cni_steward::server::front::{Answering, Front};
+use cni_steward::server::front::Front;
 use cni_steward::server::probes::Readiness;
 use cni_steward::server::tls::CertSlot;
 use cni_steward::server::{Limits, listener, tls};
@@ -26,24 +26,19 @@ const UID: usize = 36;
 /// A constant allow, the floor of every ratio. An API server wants the review's uid back; a constant has none.
 pub fn constant(address: &str, cert: &str, key: &str) {
     let body: Arc<[u8]> = [HEAD, &"0".repeat(UID), TAIL].concat().into_bytes().into();
-    serve(address, cert, key, Arc::new(move |_: &[u8]| answer(body.to_vec())));
+    serve(address, cert, key, move |_: &[u8]| answer(body.to_vec()));
 }
 
 /// The same with the review's uid, as an API server takes it.
 pub fn allow(address: &str, cert: &str, key: &str) {
-    serve(
-        address,
-        cert,
-        key,
-        Arc::new(|body: &[u8]| answer(wrap(HEAD.as_bytes(), uid(body), TAIL.as_bytes()))),
-    );
+    serve(address, cert, key, |body: &[u8]| answer(wrap(HEAD.as_bytes(), uid(body), TAIL.as_bytes())));
 }
 
 /// Answers the first [`LESSONS`] patches as we would, and from then on the last of them, whatever is asked.
 pub fn precomputed(address: &str, cert: &str, key: &str, policy: &str) {
     let policy = Policy::parse(policy, &std::fs::read_to_string(policy).unwrap()).unwrap();
     let learned: Mutex<(usize, Vec<u8>)> = Mutex::default();
-    let think = move |body: &[u8]| {
+    serve(address, cert, key, move |body: &[u8]| {
         let uid = uid(body);
         let mut learned = learned.lock().unwrap();
         if learned.0 == LESSONS {
@@ -55,8 +50,7 @@ pub fn precomputed(address: &str, cert: &str, key: &str, policy: &str) {
             *learned = (learned.0 + 1, real.body.clone());
         }
         real
-    };
-    serve(address, cert, key, Arc::new(think));
+    });
 }
 
 /// `request.uid` stands first in what an API server sends.
@@ -73,13 +67,18 @@ fn wrap(head: &[u8], uid: &[u8], tail: &[u8]) -> Vec<u8> {
     [head, uid, tail].concat()
 }
 
-fn answer(body: Vec<u8>) -> Answer {
+fn answer(body: Vec<u8>) -> Answer<'static> {
     let record = Record { resource: "other", verdict: "leave", reason: "floor", ..Record::default() };
     Answer { status: 200, body, record }
 }
 
 /// Serves until it is killed. No log is started: these servers write no line.
-fn serve(address: &str, cert: &str, key: &str, answering: Arc<Answering>) {
+fn serve(
+    address: &str,
+    cert: &str,
+    key: &str,
+    answering: impl for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync + 'static,
+) {
     tls::install_provider();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -101,6 +101,7 @@ fn fields(variables: usize, adopted: bool) -> Value {
             (format!(r#"k:{{"name":"{}"}}"#, variable(at)), json!({".": {}, "f:name": {}, "f:value": {}}))
         }))
         .collect();
+    let environment = if variables == 0 { json!({}) } else { Value::Object(environment) };
     let mut metadata = json!({"f:labels": {"f:app.kubernetes.io/instance": {}, "f:app.kubernetes.io/managed-by": {},
         "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/version": {}, "f:k8s-app": {}}});
     if adopted {

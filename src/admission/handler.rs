@@ -1,5 +1,7 @@
 //! The way of one review through the house: read, decide, write.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::object::Reading;
@@ -15,32 +17,32 @@ const MAX_WARNINGS: usize = 10;
 
 /// What a review is answered with, and what there is to tell about it.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// HTTP status: 200 for every answered review (a refusal too), 400 for one that cannot be read.
     pub status: u16,
     /// JSON body: an `AdmissionReview`, or a `Status` that says why the review cannot be read.
     pub body: Vec<u8>,
     /// For the log line and the metrics.
-    pub record: Record,
+    pub record: Record<'a>,
 }
 
-/// What was decided, for people and counters. Holds no object content.
+/// What was decided, for people and counters. Holds no object content; borrows from the body.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub struct Record<'a> {
     /// `request.uid`.
-    pub uid: String,
+    pub uid: Cow<'a, str>,
     /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or `""` when it could not be read.
-    pub operation: String,
+    pub operation: &'static str,
     /// `daemonsets`, `serviceaccounts`, …; `other` outside the catalogue (bounded, it is a metric label).
     pub resource: &'static str,
     /// `kube-system` or `""`.
-    pub namespace: String,
+    pub namespace: Cow<'a, str>,
     /// Object name.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// `request.userInfo.username`.
-    pub username: String,
+    pub username: Cow<'a, str>,
     /// Field manager of the write, as told or inferred.
-    pub manager: String,
+    pub manager: Cow<'a, str>,
     /// `dryRun`.
     pub dry_run: bool,
     /// `leave`, `amend`, `refuse` or `error`.
@@ -111,7 +113,7 @@ impl<'a> Received<'a> {
 }
 
 /// Answers one review.
-pub fn answer(body: &[u8], policy: &Policy, now: Timestamp) -> Answer {
+pub fn answer<'a>(body: &'a [u8], policy: &Policy, now: Timestamp) -> Answer<'a> {
     match Received::read(body, policy) {
         Ok(received) => reply_to(&received, policy, now),
         Err(problem) => {
@@ -127,16 +129,16 @@ pub fn answer(body: &[u8], policy: &Policy, now: Timestamp) -> Answer {
     }
 }
 
-fn reply_to(received: &Received<'_>, policy: &Policy, now: Timestamp) -> Answer {
+fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
     let review = &received.review;
     let mut record = Record {
-        uid: review.uid.chars().take(64).collect(),
-        operation: review.operation.name().to_owned(),
+        uid: review.uid.clone(),
+        operation: review.operation.name(),
         resource: "other",
-        namespace: review.namespace.to_string(),
-        name: review.name.to_string(),
-        username: review.username.to_string(),
-        manager: review.manager.to_string(),
+        namespace: review.namespace.clone(),
+        name: review.name.clone(),
+        username: review.username.clone(),
+        manager: review.manager.clone(),
         dry_run: review.dry_run,
         verdict: "leave",
         reason: "outside-catalogue",
@@ -157,7 +159,7 @@ fn reply_to(received: &Received<'_>, policy: &Policy, now: Timestamp) -> Answer 
         Judged::Decided(object, decision) => {
             record.reason = decision.reason.code();
             record.message = decision.message;
-            record.manager = decision.manager;
+            record.manager = Cow::Owned(decision.manager);
             record.warnings =
                 decision.warnings.iter().take(MAX_WARNINGS).map(|text| reply::warning(text)).collect();
             match decision.verdict {

@@ -11,7 +11,9 @@ use crate::policy::object::{Meta, Object};
 
 /// Writes the patch that makes these changes to this object, as JSON text (RFC 6902).
 pub fn write(changes: &Changes<'_>, object: &Object<'_>) -> String {
-    let mut patch = Patch { text: String::from("["), first: true };
+    let list = changes.managed_fields.as_ref().map_or(0, String::len);
+    let mut patch = Patch { text: String::with_capacity(list + 1024), first: true };
+    patch.text.push('[');
     for (map, meta) in [(Map::Labels, &object.labels), (Map::Annotations, &object.annotations)] {
         patch.map(map, meta, &changes.edits);
     }

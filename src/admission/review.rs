@@ -20,8 +20,6 @@ use crate::policy::{Kind, Target};
 
 /// Bytes in which the head of a review stands, unless its user is in very many groups.
 const HEAD: usize = 2048;
-/// Up to here it costs less to check that all of a body is text than to read the head of a target's review twice.
-const SMALL: usize = 64 * 1024;
 
 /// Why a body is not a review that can be answered: HTTP 400, and for the person who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,27 +122,29 @@ impl<'a> Review<'a> {
         if body.starts_with(b"k8s\0") {
             return Err(Unreadable::NotJson);
         }
-        // Of a large body the head alone first: what is outside the catalogue is not even checked to be text beyond it.
-        if body.len() > SMALL
-            && let Some(head) = body.get(..HEAD)
-        {
-            let mut parts = Parts::default();
-            if parts.read(&mut Cursor::new(text_of(head).0), names).is_err() && parts.stopped {
-                return parts.finish(names);
-            }
+        // The head alone first: what is outside the catalogue is not even checked to be text beyond it.
+        let mut parts = Parts::default();
+        let head = text_of(body.get(..HEAD).unwrap_or_default()).0;
+        let stop = parts.read(&mut Cursor::new(head), names, true);
+        if matches!(stop, Err(Stop::Outside)) {
+            return parts.finish(names);
         }
         let (text, broken) = text_of(body);
-        let mut parts = Parts::default();
-        let outcome = parts.read(&mut Cursor::new(text), names);
-        if let Some(error) = broken.filter(|_| !parts.stopped) {
-            return Err(Unreadable::Malformed(error.to_string()));
-        }
-        match outcome {
-            Ok(()) | Err(Stop::Enough) => {}
-            Err(Stop::Malformed(problem)) if problem.at >= text.trim_end().len() => {
+        let outcome = if let Err(Stop::Object(place)) = stop {
+            parts.read_on(&mut Cursor::resume(text, place), names)
+        } else {
+            parts = Parts::default();
+            parts.read(&mut Cursor::new(text), names, false)
+        };
+        match (outcome, broken) {
+            (Err(Stop::Outside), _) | (Ok(()), None) => {}
+            (_, Some(error)) => return Err(Unreadable::Malformed(error.to_string())),
+            (Err(Stop::Malformed(problem)), None) if problem.at >= text.trim_end().len() => {
                 return Err(Unreadable::Malformed(format!("EOF where {problem}")));
             }
-            Err(Stop::Malformed(problem)) => return Err(Unreadable::Malformed(problem.to_string())),
+            (Err(Stop::Malformed(problem)), None) => return Err(Unreadable::Malformed(problem.to_string())),
+            // Only a head ends there.
+            (Err(Stop::Object(_)), None) => return Err(Unreadable::Malformed("it breaks off".to_owned())),
         }
         parts.finish(names)
     }

@@ -148,8 +148,12 @@ async fn serve(
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let served =
         Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
-    let answering = Arc::new(move |body: &[u8]| admission::answer(body, &policy.load(), clock::now()));
-    let desk = Front::new(answering, readiness, limits, Arc::clone(&metrics));
+    let desk = Front::new(
+        move |body: &[u8]| admission::answer(body, &policy.load(), clock::now()),
+        readiness,
+        limits,
+        Arc::clone(&metrics),
+    );
     let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
 
     let reviews = House { door, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };

@@ -93,25 +93,19 @@ fn read_value(value: &[u8], depth: usize) -> Option<(&[u8], usize)> {
     let (mut shape, mut held): (&[u8], usize) = (&[], 0);
     loop {
         let (name, value) = next_name(rest, &before)?;
-        let after = match value {
-            [b'{', b'}', after @ ..] => {
-                paths += 1;
-                after
-            }
-            _ => match value.strip_prefix(shape).filter(|_| !shape.is_empty()) {
-                Some(after) => {
-                    paths += held;
-                    after
-                }
-                None => {
-                    let (after, below) = read_value(value, depth + 1)?;
-                    let text = value.get(..value.len() - after.len())?;
-                    shape = if text.len() <= SHAPE { text } else { &[] };
-                    held = below;
-                    paths += below;
-                    after
-                }
-            },
+        let after = if let [b'{', b'}', after @ ..] = value {
+            paths += 1;
+            after
+        } else if let Some(after) = value.strip_prefix(shape).filter(|_| !shape.is_empty()) {
+            paths += held;
+            after
+        } else {
+            let (after, below) = read_value(value, depth + 1)?;
+            let text = value.get(..value.len() - after.len())?;
+            shape = if text.len() <= SHAPE { text } else { &[] };
+            held = below;
+            paths += below;
+            after
         };
         before = name;
         match after {
@@ -134,30 +128,33 @@ fn next_name<'a>(text: &'a [u8], before: &Name<'_>) -> Option<(Name<'a>, &'a [u8
             };
             follows.then_some((Name::Field(field), after.strip_prefix(b"\":")?))
         }
-        [b'"', b'k', b':', key @ ..] => match one_text(key) {
-            Some((name, text, value)) => {
-                let follows = match before {
-                    Name::None | Name::Field(_) => true,
-                    Name::Text(name_before, text_before) => (*name_before, *text_before) < (name, text),
-                    Name::Key(before) => less(before, key.get(..key.len() - value.len() - 2)?)?,
-                };
-                follows.then_some((Name::Text(name, text), value))
-            }
-            None => {
-                let (key, value) = any_key(key)?;
-                let follows = match before {
-                    Name::None | Name::Field(_) => pairs(key)?.canonical(),
-                    Name::Text(name, text) => {
-                        let before = [b"{\\\"".as_slice(), name, b"\\\":\\\"", text, b"\\\"}"].concat();
-                        less(&before, key)?
-                    }
-                    Name::Key(before) => less(before, key)?,
-                };
-                follows.then_some((Name::Key(key), value))
-            }
-        },
+        [b'"', b'k', b':', key @ ..] => next_text(key, before).or_else(|| next_key(key, before)),
         _ => None,
     }
+}
+
+/// A key of one plain text behind others that are no key at all or of one plain text too; all others are `next_key`'s.
+fn next_text<'a>(key: &'a [u8], before: &Name<'_>) -> Option<(Name<'a>, &'a [u8])> {
+    let (name, text, value) = one_text(key)?;
+    let follows = match before {
+        Name::None | Name::Field(_) => true,
+        Name::Text(name_before, text_before) => (*name_before, *text_before) < (name, text),
+        Name::Key(_) => false,
+    };
+    follows.then_some((Name::Text(name, text), value))
+}
+
+fn next_key<'a>(key: &'a [u8], before: &Name<'_>) -> Option<(Name<'a>, &'a [u8])> {
+    let (key, value) = any_key(key)?;
+    let follows = match before {
+        Name::None | Name::Field(_) => true,
+        Name::Text(name, text) => {
+            let before = [b"{\\\"".as_slice(), name, b"\\\":\\\"", text, b"\\\"}"].concat();
+            pairs(&before)?.cmp(pairs(key)?).is_lt()
+        }
+        Name::Key(before) => pairs(before)?.cmp(pairs(key)?).is_lt(),
+    };
+    (follows && pairs(key)?.canonical()).then_some((Name::Key(key), value))
 }
 
 /// A key of one field with a plain text, as most are: `{\"name\":\"x\"}`; then its value.
@@ -182,12 +179,6 @@ fn any_key(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn pairs(key: &[u8]) -> Option<plain::Pairs<'_>> {
     plain::Pairs::new(std::str::from_utf8(key).ok()?)
-}
-
-/// Whether a key is canonical and comes after another.
-fn less(before: &[u8], key: &[u8]) -> Option<bool> {
-    let key = pairs(key)?;
-    Some(pairs(before)?.cmp(key.clone()).is_lt() && key.canonical())
 }
 
 #[cfg(test)]

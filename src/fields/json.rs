@@ -33,6 +33,16 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0 }
     }
 
+    /// A cursor at a place that another one over the same text, or over its beginning, has reached.
+    pub(crate) fn resume(text: &'a str, at: usize) -> Self {
+        Self { text, at }
+    }
+
+    /// How far it has come.
+    pub(crate) fn place(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn fail<T>(&self, what: &'static str) -> Result<T, Malformed> {
         Err(Malformed { what, at: self.at })
     }
@@ -178,19 +188,37 @@ impl<'a> Cursor<'a> {
     pub(crate) fn members<E: From<Malformed>>(
         &mut self,
         what: &'static str,
-        mut member: impl FnMut(&mut Self, &str) -> Result<(), E>,
+        member: impl FnMut(&mut Self, &str) -> Result<(), E>,
     ) -> Result<(), E> {
         self.expect(b'{', what)?;
         if self.eat(b'}') {
             return Ok(());
         }
+        self.next_members(member)
+    }
+
+    /// As [`Self::members`], for an object that was passed as far as behind one of its values.
+    pub(crate) fn more_members<E: From<Malformed>>(
+        &mut self,
+        member: impl FnMut(&mut Self, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.eat(b',') {
+            return self.next_members(member);
+        }
+        Ok(self.expect(b'}', "a comma or the end was expected")?)
+    }
+
+    fn next_members<E: From<Malformed>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
         loop {
             let (name, escaped) = self.quoted()?;
             self.expect(b':', "a colon was expected")?;
             if escaped {
-                member(self, &unescape(name))?
+                member(self, &unescape(name))?;
             } else {
-                member(self, name)?
+                member(self, name)?;
             }
             if !self.eat(b',') {
                 break;

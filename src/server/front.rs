@@ -23,7 +23,7 @@ use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
 
 /// Answers a review; handed in from outside, so that this room knows no policy.
-pub type Answering = dyn Fn(&[u8]) -> Answer + Send + Sync;
+pub type Answering = dyn for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync;
 
 /// Takes reviews in and gives answers out.
 pub struct Front {
@@ -37,12 +37,13 @@ pub struct Front {
 impl Front {
     /// A desk that lets `answering` decide.
     pub fn new(
-        answering: Arc<Answering>,
+        answering: impl for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync + 'static,
         readiness: Readiness,
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
         let budget = Budget::new(limits.budget_bytes, metrics.bodies.clone());
+        let answering = Arc::new(answering);
         Self { answering, readiness, limits, budget, metrics }
     }
 

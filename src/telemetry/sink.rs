@@ -46,6 +46,13 @@ impl Sink {
         self.dropped.clone()
     }
 
+    /// Puts one line, its end included, into the queue.
+    pub fn send(&self, line: Vec<u8>) {
+        if self.queue.try_send(Message::Line(line)).is_err() {
+            self.dropped.inc();
+        }
+    }
+
     /// Waits until what was logged so far is written, but not longer than `patience`.
     pub fn flush(&self, patience: Duration) {
         let (done, written) = sync_channel(1);
@@ -58,9 +65,7 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
-            self.dropped.inc();
-        }
+        self.send(line.to_vec());
         Ok(line.len())
     }
 

@@ -1,6 +1,5 @@
 //! Bodies: their size, their pace, and all of them together.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::post;
@@ -57,7 +56,7 @@ async fn many_small_chunks_and_trailers_make_one_body() {
 /// Fault 31: slow body.
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_408() {
-    let server = start(short(), Arc::new(echo)).await;
+    let server = start(short(), echo).await;
     let mut client = server.connect().await;
     let whole = post("{}");
     client.send(&whole[..whole.len() - 1]).await;
@@ -84,7 +83,7 @@ async fn a_client_that_aborts_mid_body_is_forgotten() {
 async fn over_the_budget_a_review_is_503_with_retry_after_and_the_budget_comes_back() {
     let limits =
         cni_steward::server::Limits { budget_bytes: 100_000, body: Duration::from_secs(10), ..short() };
-    let server = start(limits, Arc::new(echo)).await;
+    let server = start(limits, echo).await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     let whole = post(&" ".repeat(90_000));
     first.send(&whole[..whole.len() - 1]).await;
@@ -105,7 +104,7 @@ async fn over_the_budget_a_review_is_503_with_retry_after_and_the_budget_comes_b
 async fn large_bodies_leave_room_for_small_ones() {
     let limits =
         cni_steward::server::Limits { budget_bytes: 1_600_000, body: Duration::from_secs(10), ..short() };
-    let server = start(limits, Arc::new(echo)).await;
+    let server = start(limits, echo).await;
     let mut large = server.connect().await;
     let whole = post(&" ".repeat(1_400_000));
     large.send(&whole[..whole.len() - 1]).await;

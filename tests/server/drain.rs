@@ -31,7 +31,7 @@ async fn leaving_says_so_in_every_answer_and_still_takes_connections() {
 
 #[tokio::test]
 async fn closing_ends_idle_connections_and_finishes_what_is_in_flight() {
-    let server = start(short(), Arc::new(echo)).await;
+    let server = start(short(), echo).await;
     let (mut idle, mut asking, mut fresh) =
         (server.connect().await, server.connect().await, server.connect().await);
     idle.send(post("{}")).await;

@@ -1,20 +1,15 @@
 //! A panic costs one review, not the process.
 
-use std::sync::Arc;
-
 use crate::client::post;
 use crate::server::{echo, start};
 use cni_steward::server::Limits;
 
 #[tokio::test]
 async fn a_panic_is_500_for_one_review_and_counted() {
-    let server = start(
-        Limits::default(),
-        Arc::new(|body: &[u8]| {
-            assert!(body != b"poison", "this test panics on purpose");
-            echo(body)
-        }),
-    )
+    let server = start(Limits::default(), |body: &[u8]| {
+        assert!(body != b"poison", "this test panics on purpose");
+        echo(body)
+    })
     .await;
     let mut client = server.connect().await;
     client.send(post("poison")).await;

@@ -1,7 +1,5 @@
 //! What is no review, and what is told about it.
 
-use std::sync::Arc;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -142,7 +140,7 @@ async fn a_request_with_two_lengths_smuggles_nothing() {
 /// Fault 31: slow headers, and the pause between two requests.
 #[tokio::test]
 async fn a_slow_head_and_an_idle_connection_are_closed() {
-    let server = start(short(), Arc::new(echo)).await;
+    let server = start(short(), echo).await;
     let (mut slow, mut idle) = (server.connect().await, server.connect().await);
     slow.send("POST /mut").await;
     idle.send(post("{}")).await;

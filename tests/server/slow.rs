@@ -1,6 +1,5 @@
 //! Peers that take their time. Fault 31, and 33.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
@@ -21,7 +20,7 @@ fn patient() -> Limits {
 
 #[tokio::test]
 async fn a_head_that_dribbles_is_cut_off_long_before_an_idle_connection() {
-    let server = start(patient(), Arc::new(echo)).await;
+    let server = start(patient(), echo).await;
     let mut client = server.connect().await;
     client.send(post("{}")).await;
     assert_eq!(client.reply().await.unwrap().status, 200, "the clock starts anew with each request");
@@ -40,7 +39,7 @@ async fn a_head_that_dribbles_is_cut_off_long_before_an_idle_connection() {
 /// Go's client holds connections in reserve; the first use must not meet a closed one.
 #[tokio::test]
 async fn a_connection_that_has_not_asked_yet_is_not_cut_off_for_silence() {
-    let server = start(patient(), Arc::new(echo)).await;
+    let server = start(patient(), echo).await;
     let mut client = server.connect().await;
     sleep(Duration::from_secs(1)).await;
     client.send(post("{}")).await;
@@ -49,7 +48,7 @@ async fn a_connection_that_has_not_asked_yet_is_not_cut_off_for_silence() {
 
 #[tokio::test]
 async fn a_body_that_dribbles_is_408_when_its_time_is_over() {
-    let server = start(short(), Arc::new(echo)).await;
+    let server = start(short(), echo).await;
     let mut client = server.connect().await;
     let whole = post(&" ".repeat(1000));
     client.send(&whole[..whole.len() - 1000]).await;
@@ -66,13 +65,13 @@ async fn a_body_that_dribbles_is_408_when_its_time_is_over() {
     server.counts(NONE).await;
 }
 
-fn verbose(body: &[u8]) -> Answer {
+fn verbose(body: &[u8]) -> Answer<'_> {
     Answer { body: vec![b' '; 16 << 20], ..echo(body) }
 }
 
 #[tokio::test]
 async fn who_does_not_take_the_answer_is_cut_off() {
-    let server = start(patient(), Arc::new(verbose)).await;
+    let server = start(patient(), verbose).await;
     let mut client = server.connect().await;
     client.send(post("{}")).await;
     server.counts("cni_steward_review_duration_seconds_count 1").await;
@@ -84,7 +83,7 @@ async fn who_does_not_take_the_answer_is_cut_off() {
 /// Fault 33.
 #[tokio::test]
 async fn a_client_that_aborts_mid_response_is_forgotten() {
-    let server = start(Limits { answer: Duration::from_mins(2), ..patient() }, Arc::new(verbose)).await;
+    let server = start(Limits { answer: Duration::from_mins(2), ..patient() }, verbose).await;
     let mut client = server.connect().await;
     client.send(post("{}")).await;
     server.counts("cni_steward_review_duration_seconds_count 1").await;

@@ -1,6 +1,5 @@
 //! Connections that want nothing, and too many of them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -36,7 +35,7 @@ async fn a_thousand_half_open_connections_do_not_stop_service() {
 async fn at_the_cap_the_idle_go_and_those_in_flight_stay() {
     let limits =
         Limits { connections: 2, body: Duration::from_secs(10), idle: Duration::from_secs(10), ..short() };
-    let server = start(limits, Arc::new(echo)).await;
+    let server = start(limits, echo).await;
     let mut asking = server.connect().await;
     let whole = post("{}");
     asking.send(&whole[..whole.len() - 1]).await;

@@ -1,7 +1,5 @@
 //! What comes before the first request.
 
-use std::sync::Arc;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -129,7 +127,7 @@ async fn without_a_certificate_handshakes_fail_and_nothing_else() {
 /// Fault 31: a handshake that does not go on.
 #[tokio::test]
 async fn a_handshake_that_stalls_is_cut_off() {
-    let server = start(short(), Arc::new(echo)).await;
+    let server = start(short(), echo).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut half = TcpStream::connect(server.address).await.unwrap();
     half.write_all(&hello([3, 3])[..20]).await.unwrap();

@@ -8,7 +8,7 @@ use cni_steward::admission::{Answer, Record};
 use cni_steward::pki;
 use cni_steward::server::connection::{Door, House};
 use cni_steward::server::drain::{self, Lever};
-use cni_steward::server::front::{Answering, Front};
+use cni_steward::server::front::Front;
 use cni_steward::server::probes::{Readiness, Telemetry};
 use cni_steward::server::tls::CertSlot;
 use cni_steward::server::{Limits, listener, tls};
@@ -44,9 +44,9 @@ pub fn short() -> Limits {
 }
 
 /// Says how long the body was.
-pub fn echo(body: &[u8]) -> Answer {
+pub fn echo(body: &[u8]) -> Answer<'_> {
     let record = Record {
-        operation: "CREATE".into(),
+        operation: "CREATE",
         resource: "daemonsets",
         verdict: "leave",
         reason: "test",
@@ -57,10 +57,13 @@ pub fn echo(body: &[u8]) -> Answer {
 
 /// A server with default limits that says how long each body was.
 pub async fn echoing() -> Server {
-    start(Limits::default(), Arc::new(echo)).await
+    start(Limits::default(), echo).await
 }
 
-pub async fn start(limits: Limits, answering: Arc<Answering>) -> Server {
+pub async fn start(
+    limits: Limits,
+    answering: impl for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync + 'static,
+) -> Server {
     tls::install_provider();
     let names = ["127.0.0.1".parse().unwrap(), "localhost".parse().unwrap()];
     let ca = pki::authority::make(clock::now()).unwrap();

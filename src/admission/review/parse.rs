@@ -30,14 +30,16 @@ pub(super) struct Parts<'a> {
     old: Option<(&'a str, Reading<'a>)>,
     dry_run: bool,
     manager: Text<'a>,
-    /// The head said that the catalogue does not know this write; the rest was not read.
-    pub(super) stopped: bool,
+    /// Which keys were met: of the outer object, of the request.
+    seen: (u32, u32),
 }
 
 /// Why reading ended early.
 pub(super) enum Stop {
-    /// The head is enough.
-    Enough,
+    /// The head says that the catalogue does not know this write; the rest was not read.
+    Outside,
+    /// Only the head is there, and it is about a target: its object comes next, at this place.
+    Object(usize),
     /// It cannot be read.
     Malformed(Malformed),
 }
@@ -52,93 +54,111 @@ const V1: &str = "admission.k8s.io/v1";
 const REVIEW: &str = "AdmissionReview";
 
 impl<'a> Parts<'a> {
-    /// Reads the outer object.
-    pub(super) fn read(&mut self, cursor: &mut Cursor<'a>, names: &Names) -> Result<(), Stop> {
-        let mut seen = 0;
+    /// Reads a whole review, or with `head` no further than to its object.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'a>, names: &Names, head: bool) -> Result<(), Stop> {
         cursor.members("an AdmissionReview object was expected", |cursor, name| {
-            match name {
-                "kind" => {
-                    let value = string(cursor)?;
-                    once(&mut self.kind, &mut seen, 0, value, cursor, "duplicate field `kind`")?;
-                }
-                "apiVersion" => {
-                    let value = string(cursor)?;
-                    once(&mut self.api_version, &mut seen, 1, value, cursor, "duplicate field `apiVersion`")?;
-                }
-                "request" if self.in_request => {
-                    return cursor.fail("duplicate field `request`").map_err(Stop::from);
-                }
-                "request" if cursor.token() == Some(b'n') => cursor.literal("null")?,
-                "request" => self.request(cursor, names)?,
-                _ => {
-                    cursor.skip()?;
-                }
-            }
-            Ok(())
+            self.outer(cursor, name, names, head)
         })?;
         Ok(cursor.end()?)
     }
 
-    fn request(&mut self, cursor: &mut Cursor<'a>, names: &Names) -> Result<(), Stop> {
-        self.in_request = true;
-        let seen = &mut 0;
-        cursor.members("a request object was expected", |cursor, name| {
-            match name {
-                "uid" => {
-                    let value = string(cursor)?;
-                    once(&mut self.uid, seen, 0, value, cursor, "duplicate field `uid`")?;
-                }
-                "resource" => {
-                    let value = resource(cursor)?;
-                    once(&mut self.resource, seen, 1, value, cursor, "duplicate field `resource`")?;
-                }
-                "subResource" => {
-                    let value = string(cursor)?;
-                    once(&mut self.subresource, seen, 2, value, cursor, "duplicate field `subResource`")?;
-                }
-                "name" => {
-                    let value = string(cursor)?;
-                    once(&mut self.name, seen, 3, value, cursor, "duplicate field `name`")?;
-                }
-                "namespace" => {
-                    let value = string(cursor)?;
-                    once(&mut self.namespace, seen, 4, value, cursor, "duplicate field `namespace`")?;
-                }
-                "operation" => {
-                    let value = string(cursor)?;
-                    once(&mut self.operation, seen, 5, value, cursor, "duplicate field `operation`")?;
-                }
-                "userInfo" => {
-                    once(&mut None, seen, 6, Some(()), cursor, "duplicate field `userInfo`")?;
-                    self.user(cursor)?;
-                }
-                "object" => {
-                    if *seen & (1 << 7) == 0 && self.outside(names) {
-                        self.stopped = true;
-                        return Err(Stop::Enough);
-                    }
-                    let value = object::next(cursor)?;
-                    once(&mut self.object, seen, 7, value, cursor, "duplicate field `object`")?;
-                }
-                "oldObject" => {
-                    let value = object::next(cursor)?;
-                    once(&mut self.old, seen, 8, value, cursor, "duplicate field `oldObject`")?;
-                }
-                "dryRun" => {
-                    let value = truth(cursor)?;
-                    self.dry_run = value;
-                    once(&mut None, seen, 9, Some(()), cursor, "duplicate field `dryRun`")?;
-                }
-                "options" => {
-                    once(&mut None, seen, 10, Some(()), cursor, "duplicate field `options`")?;
-                    self.options(cursor)?;
-                }
-                _ => {
-                    cursor.skip()?;
-                }
+    /// Reads on where only the head was there.
+    pub(super) fn read_on(&mut self, cursor: &mut Cursor<'a>, names: &Names) -> Result<(), Stop> {
+        self.member(cursor, "object", names, false)?;
+        cursor.more_members(|cursor, name| self.member(cursor, name, names, false))?;
+        cursor.more_members(|cursor, name| self.outer(cursor, name, names, false))?;
+        Ok(cursor.end()?)
+    }
+
+    fn outer(&mut self, cursor: &mut Cursor<'a>, name: &str, names: &Names, head: bool) -> Result<(), Stop> {
+        let seen = &mut self.seen.0;
+        match name {
+            "kind" => {
+                let value = string(cursor)?;
+                once(&mut self.kind, seen, 0, value, cursor, "duplicate field `kind`")?;
             }
-            Ok(())
-        })
+            "apiVersion" => {
+                let value = string(cursor)?;
+                once(&mut self.api_version, seen, 1, value, cursor, "duplicate field `apiVersion`")?;
+            }
+            "request" if self.in_request => {
+                return cursor.fail("duplicate field `request`").map_err(Stop::from);
+            }
+            "request" if cursor.token() == Some(b'n') => cursor.literal("null")?,
+            "request" => {
+                self.in_request = true;
+                cursor.members("a request object was expected", |cursor, name| {
+                    self.member(cursor, name, names, head)
+                })?;
+            }
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One member of the request.
+    fn member(&mut self, cursor: &mut Cursor<'a>, name: &str, names: &Names, head: bool) -> Result<(), Stop> {
+        let seen = &mut self.seen.1;
+        match name {
+            "uid" => {
+                let value = string(cursor)?;
+                once(&mut self.uid, seen, 0, value, cursor, "duplicate field `uid`")?;
+            }
+            "resource" => {
+                let value = resource(cursor)?;
+                once(&mut self.resource, seen, 1, value, cursor, "duplicate field `resource`")?;
+            }
+            "subResource" => {
+                let value = string(cursor)?;
+                once(&mut self.subresource, seen, 2, value, cursor, "duplicate field `subResource`")?;
+            }
+            "name" => {
+                let value = string(cursor)?;
+                once(&mut self.name, seen, 3, value, cursor, "duplicate field `name`")?;
+            }
+            "namespace" => {
+                let value = string(cursor)?;
+                once(&mut self.namespace, seen, 4, value, cursor, "duplicate field `namespace`")?;
+            }
+            "operation" => {
+                let value = string(cursor)?;
+                once(&mut self.operation, seen, 5, value, cursor, "duplicate field `operation`")?;
+            }
+            "userInfo" => {
+                once(&mut None, seen, 6, Some(()), cursor, "duplicate field `userInfo`")?;
+                self.user(cursor)?;
+            }
+            "object" => {
+                let first = *seen & (1 << 7) == 0;
+                if first && self.outside(names) {
+                    return Err(Stop::Outside);
+                }
+                if first && head {
+                    return Err(Stop::Object(cursor.place()));
+                }
+                let value = object::next(cursor)?;
+                once(&mut self.object, &mut self.seen.1, 7, value, cursor, "duplicate field `object`")?;
+            }
+            "oldObject" => {
+                let value = object::next(cursor)?;
+                once(&mut self.old, seen, 8, value, cursor, "duplicate field `oldObject`")?;
+            }
+            "dryRun" => {
+                let value = truth(cursor)?;
+                self.dry_run = value;
+                once(&mut None, seen, 9, Some(()), cursor, "duplicate field `dryRun`")?;
+            }
+            "options" => {
+                once(&mut None, seen, 10, Some(()), cursor, "duplicate field `options`")?;
+                self.options(cursor)?;
+            }
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok(())
     }
 
     fn user(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Malformed> {
