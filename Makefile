@@ -1,6 +1,11 @@
 # What a developer or user types. `make help` lists it; every target works on a fresh machine with Rust and Go.
 
 CARGO ?= cargo
+# The architecture of the image, as containers call it. Another than this machine's needs Rust's target and a linker for it.
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+TRIPLE := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+IMAGE ?= cni-steward:dev
+
 # A folder with the manifests and reviews that AWS and real API servers produce, if one is beside the project.
 CNI_STEWARD_REAL_DATA ?= $(abspath $(wildcard ../shared/data))
 export CNI_STEWARD_REAL_DATA
@@ -24,6 +29,17 @@ test: check control-plane ## Formatting, lints, and all tests, those on real API
 check: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+.PHONY: dist
+dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
+	@echo "building the static cni-steward for $(ARCH) (a few minutes the first time)…" >&2
+	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
+	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
+
+.PHONY: image
+image: dist ## The image, by docker, podman or buildah where one works; as an archive: dist/ARCH/cni-steward.tar
+	@hack/image.sh $(IMAGE) Dockerfile dist/$(ARCH)/cni-steward $(ARCH) dist/$(ARCH)/cni-steward.tar $(BUILDER)
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
