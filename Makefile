@@ -55,6 +55,20 @@ demo: ## The whole story on real API servers, before and after, on one screen
 control-plane: ## Get the programs the API server tests need, building what is not here
 	@tests/control-plane/get.sh >/dev/null
 
+.PHONY: test-node
+test-node: ## The image and the chart on two real nodes without CNI (Linux, root, containerd, runc); left out in one line elsewhere
+	@missing=$$(tests/control-plane/missing.sh); \
+	if [ -z "$$missing" ]; then $(MAKE) --no-print-directory test-node-here; \
+	elif echo ",$$CNI_STEWARD_REQUIRE," | grep -q ,nodes,; then echo "nodes: $$missing" >&2; exit 1; \
+	else echo "nodes: all tests left out; $$missing" >&2; fi
+
+.PHONY: test-node-here
+test-node-here: image
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
+	@tests/control-plane/get.sh nodes >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane,nodes CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
+	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-10000} $(CARGO) test --locked --test nodes
+
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)
 	@tests/control-plane/get.sh oracle-sets oracle-writes >/dev/null

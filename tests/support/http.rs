@@ -84,38 +84,75 @@ impl Client {
     }
 
     fn send(&self, method: &str, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.set_nodelay(true)?;
+        let request = self.request(method, path, media_type, body, "Connection: close\r\n");
+        exchange(&mut BufReader::new(self.connect()?), &request)
+    }
+
+    /// One connection for many requests.
+    pub(crate) fn keep(&self) -> io::Result<Kept> {
+        Ok(Kept { stream: BufReader::new(self.connect()?), client: self.clone() })
+    }
+
+    fn request(&self, method: &str, path: &str, media_type: &str, body: &str, more: &str) -> String {
         let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{more}Content-Type: {media_type}\r\n\
              Content-Length: {}\r\n{}\r\n{body}",
             self.address,
             body.len(),
             authorization.unwrap_or_default(),
-        );
-        match &self.tls {
-            None => exchange(stream, &request),
+        )
+    }
+
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        Ok(match &self.tls {
+            None => Box::new(stream),
             Some(config) => {
                 let name = ServerName::from(self.address.ip());
                 let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-                exchange(StreamOwned::new(connection, stream), &request)
+                Box::new(StreamOwned::new(connection, stream))
             }
-        }
+        })
     }
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Reply> {
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+/// A connection that stays open between requests.
+pub(crate) struct Kept {
+    stream: BufReader<Box<dyn Stream>>,
+    client: Client,
+}
+
+impl Kept {
+    /// After an error the connection is of no more use.
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: &str,
+    ) -> io::Result<Reply> {
+        let request = self.client.request(method, path, media_type, body, "");
+        exchange(&mut self.stream, &request)
+    }
+}
+
+fn exchange<S: Read + Write>(reader: &mut BufReader<S>, request: &str) -> io::Result<Reply> {
+    let stream = reader.get_mut();
     stream.write_all(request.as_bytes())?;
     stream.flush()?;
-    let mut reader = BufReader::new(stream);
     let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
-    let head = line(&mut reader)?;
+    let head = line(reader)?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
     let (mut length, mut chunked) = (None, false);
     loop {
-        let header = line(&mut reader)?.to_ascii_lowercase();
+        let header = line(reader)?.to_ascii_lowercase();
         match header.split_once(':') {
             None => break,
             Some(("content-length", value)) => length = value.trim().parse().ok(),
@@ -126,11 +163,11 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Reply> {
     let mut body = Vec::new();
     if chunked {
         loop {
-            let size = usize::from_str_radix(&line(&mut reader)?, 16).map_err(io::Error::other)?;
+            let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
             let start = body.len();
             body.resize(start + size, 0);
             reader.read_exact(&mut body[start..])?;
-            line(&mut reader)?;
+            line(reader)?;
             if size == 0 {
                 break;
             }
