@@ -22,6 +22,7 @@ mod server;
 mod body;
 mod drain;
 mod panics;
+mod reload;
 mod requests;
 mod strangers;
 mod transport;
