@@ -16,6 +16,9 @@ const INSIDE: &str = "CNI_STEWARD_CELL";
 const INIT: &str = r#"
 for folder in /run /var/log; do mount -t tmpfs tmpfs $folder; done
 mkdir -p /run/netns /run/lock
+# There is nobody to ask, and nobody shall wait for that to be found out.
+echo 'nameserver 127.0.0.1' >/run/resolv.conf
+mount --bind /run/resolv.conf /etc/resolv.conf
 ip link set lo up
 # Read before it grows.
 hierarchies=$(awk '$3 ~ /^cgroup2?$/ { print $2, $3 }' /proc/mounts)
@@ -108,8 +111,8 @@ impl Cell {
         let log = tail(self.process.log(), 120);
         match status {
             Ok(status) if status.success() => {
-                for line in log.lines().filter_map(|line| line.strip_prefix(REPORT)) {
-                    eprintln!("  {line}");
+                for line in log.lines().filter_map(|line| Some(line.split_once(REPORT)?.1)) {
+                    eprintln!("\n  {line}");
                 }
             }
             Ok(_) => panic!("{log}"),

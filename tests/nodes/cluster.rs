@@ -29,7 +29,7 @@ pub(crate) const NEEDS: &[Tool] = &[
 /// What each pod begins with.
 pub(crate) const PAUSE: &str = "cni-steward.test/pause:1";
 
-const ADDRESSES: [&str; 2] = [ADDRESS, "10.240.0.3"];
+pub(crate) const ADDRESSES: [&str; 2] = [ADDRESS, "10.240.0.3"];
 
 /// Long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
@@ -204,6 +204,8 @@ fn kubelet_config(folder: &Path, socket: &Path) -> Value {
         "cgroupsPerQOS": false,
         "enforceNodeAllocatable": [],
         "failSwapOn": false,
+        // How soon a pod sees a changed ConfigMap or Secret; a minute if not said.
+        "syncFrequency": "5s",
         "localStorageCapacityIsolation": false,
         // A full disk of the machine is not what is tested.
         "evictionHard": {"memory.available": "1Mi"},

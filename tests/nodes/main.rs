@@ -16,8 +16,15 @@
 mod support;
 
 mod cell;
+mod chart;
 mod cluster;
 mod harness;
+mod load;
+mod planned;
+#[path = "../cluster/scene.rs"]
+#[allow(dead_code, reason = "of what an adopted object looks like")]
+mod scene;
+mod stage;
 
 use support::suite::{Case, Suite};
 
@@ -26,7 +33,7 @@ fn main() {
         harness::victim();
     }
     // What runs in a cell, and what looks at cells.
-    let within = [harness::CASES].concat();
+    let within = [harness::CASES, chart::CASES, planned::CASES].concat();
     if cell::is_inside() {
         let cases = [&within, harness::HIDDEN].concat();
         suite(None, |case| (case.run)()).run(&cases);

@@ -42,6 +42,11 @@ impl Client {
         Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None }
     }
 
+    /// The same server elsewhere than on loopback: a test's own node.
+    pub(crate) fn at(&self, address: std::net::Ipv4Addr) -> Self {
+        Self { address: (address, self.address.port()).into(), ..self.clone() }
+    }
+
     /// Trusts the certificates in `ca` (PEM) and nothing else.
     pub(crate) fn tls(port: u16, ca: &[u8]) -> Self {
         let mut roots = RootCertStore::empty();
