@@ -164,7 +164,9 @@ fn taken_by(version: Version) {
             let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
             let applied = plane.kubectl_stdin(User::Admin, &args, &manifest);
             let said = applied.ok();
-            assert!(said.contains("deployment.apps/cni-steward"), "{helm:?} {values:?}: {applied}");
+            for object in ["deployment.apps/cni-steward", "pod/cni-steward-test"] {
+                assert!(said.contains(object), "{helm:?} {values:?}: no {object}\n{applied}");
+            }
             assert!(!applied.stderr.contains("Warning"), "{helm:?} {values:?}: {applied}");
             let held = said.contains("validatingadmissionpolicybinding");
             assert_eq!(held, version == Version::V1_36, "{helm:?} {values:?}: {applied}");
