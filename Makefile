@@ -17,13 +17,21 @@ run: ## Build and run the server on this machine, with a certificate authority o
 	$(CARGO) run --release --locked --quiet -- serve --standalone --policy examples/adopt.yaml
 
 .PHONY: test
-test: check control-plane ## Formatting, lints, and all tests, those on real API servers included
+test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
 
 .PHONY: check
 check: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+.PHONY: chart
+chart: ## Lint the chart with both Helms, run its unit tests, and test its alerts if promtool is here
+	@tests/chart.sh
+
+.PHONY: chart-docs
+chart-docs: ## Write the table of values in the chart's README anew, from its schema
+	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart readme
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
