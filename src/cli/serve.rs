@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::address::{Telemetry, listen};
+use super::address::{Telemetry, everywhere, listen};
 use super::greeting::{Greeting, say};
 use super::policy_from;
 use super::trust::TrustArgs;
@@ -91,7 +91,7 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
     let front = listen(args.listen, args.trust.standalone).await?;
     let telemetry = match args.telemetry {
         Telemetry::Off => None,
-        Telemetry::At(address) => Some(listener::bind(address).await.context("telemetry (--telemetry)")?),
+        Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
     };
     let loaded = source.load(clock::now())?;
     loaded.notes.iter().for_each(|note| say(note));
