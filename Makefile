@@ -22,7 +22,7 @@ run: ## Build and run the server on this machine, with a certificate authority o
 	$(CARGO) run --release --locked --quiet -- serve --standalone --policy examples/adopt.yaml
 
 .PHONY: test
-test: check control-plane ## Formatting, lints, and all tests, those on real API servers included
+test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
 
 .PHONY: check
@@ -40,6 +40,14 @@ dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
 .PHONY: image
 image: dist ## The image, by docker, podman or buildah where one works; as an archive: dist/ARCH/cni-steward.tar
 	@hack/image.sh $(IMAGE) Dockerfile dist/$(ARCH)/cni-steward $(ARCH) dist/$(ARCH)/cni-steward.tar $(BUILDER)
+
+.PHONY: chart
+chart: ## Lint the chart with both Helms, run its unit tests, and test its alerts if promtool is here
+	@tests/chart.sh
+
+.PHONY: chart-docs
+chart-docs: ## Write the table of values in the chart's README anew, from its schema
+	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart readme
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)

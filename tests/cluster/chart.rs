@@ -20,6 +20,7 @@ const BOTH_HELMS: &[Tool] = &[Helm3, Helm4];
 pub(crate) const CASES: &[Case] = &[
     Case { name: "chart::it_registers_what_export_webhook_prints", needs: BOTH_HELMS, run: same_webhook },
     Case { name: "chart::a_value_that_cannot_be_is_refused_by_its_name", needs: BOTH_HELMS, run: bad_values },
+    Case { name: "chart::its_test_pod_passes_with_every_policy", needs: BOTH_HELMS, run: test_pod },
     Case {
         name: "chart::api_server_1_24_takes_whatever_it_renders",
         needs: &[ApiServer124, Etcd, Kubectl, Helm3, Helm4],
@@ -132,6 +133,13 @@ fn bad_values() {
         ("strategy.rollingUpdate.maxSurge=1", "strategy.rollingUpdate.maxSurge: must be 0 with hostNetwork"),
         ("logLevel=loud", "/logLevel"),
     ];
+    for helm in [Helm::V3, Helm::V4] {
+        let old = template(helm, "1.23", &LEAST);
+        assert!(
+            old.refused().contains("kubeVersion: >=1.24"),
+            "{helm:?}: expected 1.23 to be refused\n{old}"
+        );
+    }
     for (value, named) in cases {
         for helm in [Helm::V3, Helm::V4] {
             let output = template(helm, "1.36", &[&LEAST[..], &["--set", value]].concat());
@@ -139,6 +147,38 @@ fn bad_values() {
                 output.refused().contains(named),
                 "{helm:?}: expected {value} to be refused naming {named:?}\n{output}"
             );
+        }
+    }
+}
+
+/// The program answers what the test pod asks it, with the policy that the chart writes: `helm test` without a node.
+fn test_pod() {
+    let policies = [
+        "--set=policy.mode=Observe",
+        "--set=policy.mode=Block,policy.clusterApi=Protect",
+        "--set=policy.mode=Adopt,policy.targets.name=cni,policy.targets.namespace=network",
+        "--set=policy.mode=Adopt,policy.owner.manager=argocd-controller,policy.owner.release=null",
+        "--set-json=policy={\"mode\":\"Adopt\",\"fields\":\"Stamp\",\"absorb\":[\"eks\",\"kubectl*\"],\"managedAddon\":\"Absent\",\"exempt\":{\"groups\":[\"g\"]}}",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, value: &Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, value.as_str().unwrap()).unwrap();
+        path.display().to_string()
+    };
+    for values in policies {
+        for helm in [Helm::V3, Helm::V4] {
+            let one = |template: &str| -> Value {
+                let only = format!("--show-only=templates/{template}.yaml");
+                serde_saphyr::from_str(&rendered(helm, "1.36", &[values, &only])).unwrap()
+            };
+            let pod = one("tests/review");
+            assert_eq!(pod["spec"]["containers"][0]["args"][0], "review", "{pod}");
+            let review = file("review.json", &pod["metadata"]["annotations"]["cni-steward.dev/review"]);
+            let policy = file("policy.yaml", &one("policy")["data"]["policy.yaml"]);
+            let said = steward::run(&["review", "--policy", &policy, &review]);
+            let verdict = if values.contains("Observe") { "ALLOW" } else { "AMEND" };
+            assert!(said.ok().starts_with(verdict), "{helm:?} {values}: expected {verdict}\n{said}");
         }
     }
 }
@@ -164,7 +204,9 @@ fn taken_by(version: Version) {
             let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
             let applied = plane.kubectl_stdin(User::Admin, &args, &manifest);
             let said = applied.ok();
-            assert!(said.contains("deployment.apps/cni-steward"), "{helm:?} {values:?}: {applied}");
+            for object in ["deployment.apps/cni-steward", "pod/cni-steward-test"] {
+                assert!(said.contains(object), "{helm:?} {values:?}: no {object}\n{applied}");
+            }
             assert!(!applied.stderr.contains("Warning"), "{helm:?} {values:?}: {applied}");
             let held = said.contains("validatingadmissionpolicybinding");
             assert_eq!(held, version == Version::V1_36, "{helm:?} {values:?}: {applied}");

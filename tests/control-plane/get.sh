@@ -10,7 +10,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
-everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 capa-2.5 capa-latest oracle-sets oracle-writes)
+everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
 nodes=(kube-controller-manager kube-scheduler kubelet pause)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -50,6 +50,9 @@ describe() {
       folder=$1 program=helm package=$module/cmd/helm takes='1 to 2 min' purpose='an owner of the CNI'
       version=$(pinned "$folder" "$module")
       stamp+=" -X $module/internal/version.version=$version" ;;
+    helm-unittest)
+      folder=helm-unittest package=github.com/helm-unittest/helm-unittest/cmd/helm-unittest takes='1 min' purpose="the chart's unit tests"
+      version=$(pinned "$folder" github.com/helm-unittest/helm-unittest) ;;
     capa-*)
       folder=$1 takes='2.5 min' purpose="Cluster API's way of removing the CNI"
       version=$(pinned "$folder" sigs.k8s.io/cluster-api-provider-aws/v2) ;;
@@ -68,6 +71,7 @@ describe() {
   case $1 in
     # Our own main.go is part of these, so it is part of the name.
     capa-*) file=capa-$version-$(cksum <"$here/$folder/main.go" | cut -d' ' -f1) ;;
+    helm-unittest) file=helm-unittest-$version ;;
     oracle-*) file=$1-$version-$(cksum <"$here/$folder/$1/main.go" | cut -d' ' -f1) ;;
     pause) file=pause-$version-$(cksum <"$here/$folder/main.go" | cut -d' ' -f1) ;;
     *) file=$program-$version ;;
