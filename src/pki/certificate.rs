@@ -97,7 +97,7 @@ impl Certificate {
         let not_before = second(parsed.validity().not_before.timestamp())?;
         let not_after = second(parsed.validity().not_after.timestamp())?;
         let names = names.unwrap_or_default();
-        Ok(Self { public_key, not_before, not_after, names, is_authority, der })
+        Ok(Self { der, public_key, not_before, not_after, names, is_authority })
     }
 
     /// Its bytes.

@@ -39,6 +39,7 @@ pub struct Metrics {
     handshake_failures: Family<Cause, Counter>,
     refusals: Family<Code, Counter>,
     connections: Family<Door, Gauge>,
+    spared: Counter,
     /// Reviews lost to a panic.
     pub panics: Counter,
     certificate_expiry: Gauge,
@@ -103,6 +104,7 @@ impl Metrics {
             handshake_failures: Family::default(),
             refusals: Family::default(),
             connections: Family::default(),
+            spared: Counter::default(),
             panics: Counter::default(),
             certificate_expiry: Gauge::default(),
             policy: Family::default(),
@@ -139,6 +141,11 @@ impl Metrics {
             m.refusals.clone(),
         );
         registry.register("connections", "Open connections", m.connections.clone());
+        registry.register(
+            "connections_closed_for_room",
+            "Connections closed because another wanted in and there was no room",
+            m.spared.clone(),
+        );
         registry.register("panics", "Reviews lost to a panic", m.panics.clone());
         registry.register_with_unit(
             "certificate_expiry_timestamp",
@@ -219,6 +226,11 @@ impl Metrics {
     pub fn set_in_order(&self, part: Part, in_order: bool) {
         self.reload_successful.get_or_create(&Subject { part: part.name() }).set(i64::from(in_order));
         self.standing.refused(part, !in_order);
+    }
+
+    /// Counts a connection that was closed to make room.
+    pub fn spared(&self) {
+        self.spared.inc();
     }
 
     /// The gauge of open connections of one listener.

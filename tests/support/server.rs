@@ -34,7 +34,9 @@ pub fn short() -> Limits {
     Limits {
         handshake: Duration::from_millis(300),
         idle: Duration::from_millis(500),
+        head: Duration::from_millis(300),
         body: Duration::from_millis(300),
+        answer: Duration::from_millis(300),
         linger: Duration::from_millis(200),
         finish: Duration::from_secs(5),
         ..Limits::default()
