@@ -58,12 +58,12 @@ fn another_policy(stage: &Stage) {
     assert!(exists.refused().contains("already exists"), "{exists}");
     let replicas = stage.replicas();
     stage.helm("upgrade", "Block");
-    stage.await_pages("both replicas reported the new policy", |page| page.contains(r#"mode="Block""#));
+    Stage::await_pages("both replicas reported the new policy", |page| page.contains(r#"mode="Block""#));
     let refused = stage.create_a_target();
     assert!(refused.refused().contains("cni-steward.dev"), "expected our webhook to refuse: {refused}");
     assert_eq!(stage.replicas(), replicas, "expected no replica to be restarted or replaced");
     stage.helm("upgrade", "Adopt");
-    stage.await_pages("both replicas reported the old policy", |page| page.contains(r#"mode="Adopt""#));
+    Stage::await_pages("both replicas reported the old policy", |page| page.contains(r#"mode="Adopt""#));
 }
 
 /// `helm uninstall` while somebody writes the targets all the time.

@@ -120,7 +120,8 @@ impl Cluster {
     pub(crate) fn logs(&self) -> String {
         let nodes = self.nodes.iter().flat_map(|node| [&node.containerd, &node.kubelet]);
         let parts = self.controllers.iter().chain(nodes);
-        parts.map(|part| format!("--- {}\n{}\n", part.log().display(), tail(part.log(), 8))).collect()
+        let logs = parts.map(|part| format!("--- {}\n{}", part.log().display(), tail(part.log(), 8)));
+        logs.collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -34,7 +34,8 @@ const EVENTS: [Event; 7] = [
 ];
 
 fn no_review_is_lost() {
-    let wanted = std::env::var("CNI_STEWARD_REVIEWS").map_or(10_000, |number| number.parse().unwrap());
+    let wanted = std::env::var_os("CNI_STEWARD_REVIEWS")
+        .map_or(10_000, |number| number.to_str().unwrap().parse().unwrap());
     let stage = Stage::set(Helm::V4);
     stage.install("Adopt");
     stage.cluster.plane.eks_apply(fixtures::EKS_APPLY).ok();
@@ -127,9 +128,9 @@ fn drain(stage: &Stage) {
 }
 
 fn swap_certificate(stage: &Stage) {
-    let before = stage.numbers(EXPIRY);
+    let before = Stage::numbers(EXPIRY);
     stage.bring_certificate(&["--days", "100"]);
-    stage.await_pages("both replicas served the new certificate", |page| {
+    Stage::await_pages("both replicas served the new certificate", |page| {
         let line = page.lines().find(|line| line.starts_with(EXPIRY)).unwrap_or_default();
         line.rsplit(' ').next().is_some_and(|value| !before.iter().any(|old| old == value))
     });
@@ -138,7 +139,7 @@ fn swap_certificate(stage: &Stage) {
 fn reload_policy(stage: &Stage) {
     for mode in ["Observe", "Adopt"] {
         stage.helm("upgrade", mode);
-        stage.await_pages("both replicas reported the new policy", |page| {
+        Stage::await_pages("both replicas reported the new policy", |page| {
             page.contains(&format!("mode=\"{mode}\""))
         });
     }

@@ -152,7 +152,7 @@ impl Stage {
     }
 
     /// The metrics page of the replica on each node.
-    fn pages(&self) -> Vec<String> {
+    fn pages() -> Vec<String> {
         let pages = ADDRESSES.iter().filter_map(|address| {
             let client = Client::plain(9444).at(address.parse::<Ipv4Addr>().unwrap());
             Some(client.get("/metrics").ok()?.text())
@@ -162,21 +162,21 @@ impl Stage {
 
     /// Waits until each replica's metrics page says so.
     #[track_caller]
-    pub(crate) fn await_pages(&self, what: &str, says: impl Fn(&str) -> bool) {
+    pub(crate) fn await_pages(what: &str, says: impl Fn(&str) -> bool) {
         until(what, PATIENCE, || {
-            let pages = self.pages();
+            let pages = Self::pages();
             (pages.len() == 2 && pages.iter().all(|page| says(page))).then_some(())
         })
-        .unwrap_or_else(|error| panic!("{error}\n{}", self.pages().join("\n---\n")));
+        .unwrap_or_else(|error| panic!("{error}\n{}", Self::pages().join("\n---\n")));
     }
 
     /// A number from each replica's metrics page.
-    pub(crate) fn numbers(&self, metric: &str) -> Vec<String> {
+    pub(crate) fn numbers(metric: &str) -> Vec<String> {
         let value = |page: String| {
             let line = page.lines().find(|line| line.starts_with(metric)).unwrap_or_default().to_owned();
             line.rsplit(' ').next().unwrap_or_default().to_owned()
         };
-        self.pages().into_iter().map(value).collect()
+        Self::pages().into_iter().map(value).collect()
     }
 
     pub(crate) fn counted(&self) -> Counted {
