@@ -1,6 +1,11 @@
 # What a developer or user types. `make help` lists it; every target works on a fresh machine with Rust and Go.
 
 CARGO ?= cargo
+# The architecture of the image, as containers call it. Another than this machine's needs Rust's target and a linker for it.
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+TRIPLE := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+IMAGE ?= cni-steward:dev
+
 # A folder with the manifests and reviews that AWS and real API servers produce, if one is beside the project.
 CNI_STEWARD_REAL_DATA ?= $(abspath $(wildcard ../shared/data))
 export CNI_STEWARD_REAL_DATA
@@ -17,13 +22,32 @@ run: ## Build and run the server on this machine, with a certificate authority o
 	$(CARGO) run --release --locked --quiet -- serve --standalone --policy examples/adopt.yaml
 
 .PHONY: test
-test: check control-plane ## Formatting, lints, and all tests, those on real API servers included
+test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
 
 .PHONY: check
 check: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+.PHONY: dist
+dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
+	@echo "building the static cni-steward for $(ARCH) (a few minutes the first time)…" >&2
+	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
+	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
+
+.PHONY: image
+image: dist ## The image, by docker, podman or buildah where one works; as an archive: dist/ARCH/cni-steward.tar
+	@hack/image.sh $(IMAGE) Dockerfile dist/$(ARCH)/cni-steward $(ARCH) dist/$(ARCH)/cni-steward.tar $(BUILDER)
+
+.PHONY: chart
+chart: ## Lint the chart with both Helms, run its unit tests, and test its alerts if promtool is here
+	@tests/chart.sh
+
+.PHONY: chart-docs
+chart-docs: ## Write the table of values in the chart's README anew, from its schema
+	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart readme
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
@@ -38,6 +62,20 @@ demo: ## The whole story on real API servers, before and after, on one screen
 .PHONY: control-plane
 control-plane: ## Get the programs the API server tests need, building what is not here
 	@tests/control-plane/get.sh >/dev/null
+
+.PHONY: test-node
+test-node: ## The image and the chart on two real nodes without CNI (Linux, root, containerd, runc); left out in one line elsewhere
+	@missing=$$(tests/control-plane/missing.sh); \
+	if [ -z "$$missing" ]; then $(MAKE) --no-print-directory test-node-here; \
+	elif echo ",$$CNI_STEWARD_REQUIRE," | grep -q ,nodes,; then echo "nodes: $$missing" >&2; exit 1; \
+	else echo "nodes: all tests left out; $$missing" >&2; fi
+
+.PHONY: test-node-here
+test-node-here: image
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
+	@tests/control-plane/get.sh nodes >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane,nodes CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
+	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-10000} $(CARGO) test --locked --test nodes
 
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)

@@ -39,7 +39,7 @@ fn ask<'a>(body: &'a [u8], policy: &Policy) -> Answer<'a> {
 }
 
 /// The patch of an answer.
-fn patch_of(answer: &Answer) -> Option<json_patch::Patch> {
+fn patch_of(answer: &Answer<'_>) -> Option<json_patch::Patch> {
     let review: Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
     let patch = review["response"]["patch"].as_str()?;
     let patch = base64::engine::general_purpose::STANDARD.decode(patch).expect("a patch is base64");
@@ -67,7 +67,7 @@ fn rest(object: &Value) -> Value {
 }
 
 /// Asks about a body and holds the answer to every law that holds for any body.
-fn lawful(body: &[u8], policy: &Policy) -> Result<Answer, TestCaseError> {
+fn lawful<'a>(body: &'a [u8], policy: &Policy) -> Result<Answer<'a>, TestCaseError> {
     let said = ask(body, policy);
     prop_assert!(matches!(said.status, 200 | 400), "status {}", said.status);
     prop_assert_eq!(&said.body, &ask(body, policy).body, "the same bytes, another answer");
@@ -328,7 +328,8 @@ fn deep_nesting_costs_neither_the_stack_nor_a_wrong_answer() {
             format!("[{lists}]"),
             lists.clone(),
         ] {
-            let said = ask(with_list(&list).as_bytes(), &policy);
+            let body = with_list(&list);
+            let said = ask(body.as_bytes(), &policy);
             assert!(matches!(said.status, 200 | 400), "depth {depth}: status {}", said.status);
         }
     }

@@ -215,7 +215,7 @@ impl Stage {
         let body = self.manifest.to_string();
         let path = format!("{}?fieldManager=eks&force=true", path(contender.namespace));
         let begin = Instant::now();
-        let reply = self.kept.patch(&path, "application/apply-patch+yaml", &body).unwrap();
+        let reply = self.kept.send("PATCH", &path, "application/apply-patch+yaml", &body).unwrap();
         let time = begin.elapsed();
         assert!(matches!(reply.status, 200 | 201), "{}: {}", contender.name, reply.text());
         time

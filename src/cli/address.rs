@@ -27,17 +27,19 @@ impl FromStr for Telemetry {
     }
 }
 
-/// Listens where `--listen` says; else on this machine only when standalone, else everywhere: over IPv6 and IPv4, or
-/// over IPv4 alone where the kernel has no IPv6.
+/// Listens where `--listen` says; else on this machine only when standalone, else everywhere.
 pub async fn listen(asked: Option<SocketAddr>, standalone: bool) -> Result<TcpListener, BindError> {
-    if let Some(address) = asked {
-        return bind(address).await;
-    }
-    if standalone {
-        return bind((Ipv4Addr::LOCALHOST, PORT).into()).await;
-    }
-    match bind((Ipv6Addr::UNSPECIFIED, PORT).into()).await {
-        Err(error) if error.is_no_ipv6() => bind((Ipv4Addr::UNSPECIFIED, PORT).into()).await,
+    let default = if standalone { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    everywhere(asked.unwrap_or(SocketAddr::new(default, PORT))).await
+}
+
+/// Listens on an address. `[::]` means every address of the machine, so where the kernel has no IPv6 it means 0.0.0.0: who
+/// writes a manifest for many nodes cannot know.
+pub async fn everywhere(address: SocketAddr) -> Result<TcpListener, BindError> {
+    match bind(address).await {
+        Err(error) if error.is_no_ipv6() && address.ip().is_unspecified() => {
+            bind((Ipv4Addr::UNSPECIFIED, address.port()).into()).await
+        }
         bound => bound,
     }
 }

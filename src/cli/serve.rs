@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::address::{PORT, Telemetry, listen};
+use super::address::{PORT, Telemetry, everywhere, listen};
 use super::greeting::{Greeting, say};
 use super::policy_from;
 use super::trust::TrustArgs;
@@ -114,7 +114,7 @@ async fn serve(
     let front = listen(args.listen, args.trust.standalone).await.context("reviews (--listen)")?;
     let telemetry = match args.telemetry {
         Telemetry::Off => None,
-        Telemetry::At(address) => Some(listener::bind(address).await.context("telemetry (--telemetry)")?),
+        Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
     };
     let loaded = source.load(clock::now())?;
     loaded.notes.iter().for_each(|note| say(note));

@@ -12,8 +12,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod answers;
 mod capa;
+mod chart;
 mod draw;
 mod features;
 mod forecast;
@@ -38,6 +40,8 @@ fn main() {
         harness::CASES,
         raw::CASES,
         capa::CASES,
+        chart::CASES,
+        account::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Finds the programs a real API server is made of, and builds those this machine does not have.
 #
-#   get.sh [--check] [NAME…]      no NAME means all of them; --check builds nothing and exits 1 if something is missing
+#   get.sh [--check] [NAME…]      no NAME means all that an API server needs, `nodes` stands for what two nodes need beside
+#                                 it; --check builds nothing and exits 1 if something is missing
 #
 # stdout: one NAME=PATH per line for each program that is there; stderr: progress and what is missing.
 # Looked for in $KUBEBUILDER_ASSETS, then $PATH, then the cache folder; built into the cache folder. See README.md.
@@ -9,7 +10,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
-everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 capa-2.5 capa-latest oracle-sets oracle-writes)
+everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
+nodes=(kube-controller-manager kube-scheduler kubelet pause)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -23,10 +25,10 @@ pinned() {
 describe() {
   tags='' stamp='-s -w' program='' package='.'
   case $1 in
-    kube-apiserver-* | kubectl)
+    kube-apiserver-* | kube-controller-manager | kube-scheduler | kubelet | kubectl)
       folder=kubernetes-1.36
       program=${1%-1.*}
-      [ "$program" = kubectl ] || folder=kubernetes-${1##*-}
+      [ "$program" = "$1" ] || folder=kubernetes-${1##*-}
       package=k8s.io/kubernetes/cmd/$program tags=providerless
       version=$(pinned "$folder" k8s.io/kubernetes)
       # Without these the program calls itself v0.0.0-master, and clients fail to parse it.
@@ -36,6 +38,8 @@ describe() {
       done
       case $1 in
         kubectl) takes='1 min' purpose='to talk to the API server' ;;
+        kubelet) takes='1 min' purpose='what makes a node' ;;
+        kube-controller-manager | kube-scheduler) takes='1 min' purpose='what makes Deployments run' ;;
         *) takes='3 to 5 min' purpose="the API server the tests run against" ;;
       esac ;;
     etcd)
@@ -46,6 +50,9 @@ describe() {
       folder=$1 program=helm package=$module/cmd/helm takes='1 to 2 min' purpose='an owner of the CNI'
       version=$(pinned "$folder" "$module")
       stamp+=" -X $module/internal/version.version=$version" ;;
+    helm-unittest)
+      folder=helm-unittest package=github.com/helm-unittest/helm-unittest/cmd/helm-unittest takes='1 min' purpose="the chart's unit tests"
+      version=$(pinned "$folder" github.com/helm-unittest/helm-unittest) ;;
     capa-*)
       folder=$1 takes='2.5 min' purpose="Cluster API's way of removing the CNI"
       version=$(pinned "$folder" sigs.k8s.io/cluster-api-provider-aws/v2) ;;
@@ -53,15 +60,20 @@ describe() {
       # In the folder of the newest API server, so that it is linked from the very modules that one is built from.
       folder=kubernetes-1.36 package=./$1 tags=providerless takes='3 min' purpose='what Go itself says of field ownership'
       version=$(pinned "$folder" k8s.io/kubernetes) ;;
+    pause)
+      folder=pause takes='5 s' purpose='what each pod begins with'
+      version=1 ;;
     *)
-      say "get.sh: no program is called $1; there are: ${everything[*]}"
+      say "get.sh: no program is called $1; there are: ${everything[*]} ${nodes[*]}"
       exit 2 ;;
   esac
   version=${version#v}
   case $1 in
     # Our own main.go is part of these, so it is part of the name.
     capa-*) file=capa-$version-$(cksum <"$here/$folder/main.go" | cut -d' ' -f1) ;;
+    helm-unittest) file=helm-unittest-$version ;;
     oracle-*) file=$1-$version-$(cksum <"$here/$folder/$1/main.go" | cut -d' ' -f1) ;;
+    pause) file=pause-$version-$(cksum <"$here/$folder/main.go" | cut -d' ' -f1) ;;
     *) file=$program-$version ;;
   esac
 }
@@ -72,6 +84,8 @@ fits() {
   case $1 in
     kube-apiserver-*)
       seen=$("$2" --version 2>/dev/null) && [[ $seen =~ ^Kubernetes\ v${1##*-}\.[0-9]+$ ]] ;;
+    kube-controller-manager | kube-scheduler | kubelet)
+      seen=$("$2" --version 2>/dev/null) && [[ $seen =~ ^Kubernetes\ v1\.36\.[0-9]+$ ]] ;;
     kubectl)
       seen=$("$2" version --client -o json 2>/dev/null) && [[ $seen =~ \"gitVersion\":\ *\"v1\.(3[4-8])\.[0-9]+\" ]] ;;
     etcd)
@@ -121,6 +135,7 @@ build() {
 check=no
 if [ "${1:-}" = --check ]; then check=yes; shift; fi
 [ $# -gt 0 ] || set -- "${everything[@]}"
+[ "$*" != nodes ] || set -- "${nodes[@]}"
 
 missing=()
 for name in "$@"; do

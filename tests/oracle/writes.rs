@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use cni_steward::admission::{Answer, answer};
+use cni_steward::admission::answer;
 use cni_steward::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -132,6 +132,14 @@ struct World<'w> {
     eks: Value,
     chart: Value,
     log: String,
+}
+
+/// What the program said of a write.
+struct Said {
+    verdict: &'static str,
+    reason: &'static str,
+    manager: String,
+    message: String,
 }
 
 impl World<'_> {
@@ -383,17 +391,17 @@ impl World<'_> {
         let (tracked, old) = (&told["object"], told.get("old").unwrap_or(&Value::Null));
         let review = |object: &Value| self.review(write, told, object, old);
         let (said, patched) = self.ask(&review(tracked))?;
-        if said.record.verdict == "refuse" {
+        if said.verdict == "refuse" {
             let may = self.rule.text.contains("Block") && old.is_null();
-            return if may { Ok(None) } else { Err(format!("refused: {}", said.record.message)) };
+            return if may { Ok(None) } else { Err(format!("refused: {}", said.message)) };
         }
         let object = patched.as_ref().unwrap_or(tracked);
         let seen = Seen {
             rule: self.rule,
             kind: self.kind,
             username: write.username,
-            manager: if write.named { &write.manager } else { &said.record.manager },
-            reason: said.record.reason,
+            manager: if write.named { &write.manager } else { &said.manager },
+            reason: said.reason,
             tracked,
             old,
             patched: object,
@@ -401,8 +409,8 @@ impl World<'_> {
         let describe = |problem: String| {
             format!(
                 "{}: {problem}\nmanager: {}\nold list: {}\nreviewed list: {}\nour list: {}\nlabels and annotations: {} {} became {} {}",
-                said.record.reason,
-                said.record.manager,
+                said.reason,
+                said.manager,
                 old["metadata"]["managedFields"],
                 tracked["metadata"]["managedFields"],
                 object["metadata"]["managedFields"],
@@ -416,10 +424,11 @@ impl World<'_> {
         if let (_, Some(again)) = self.ask(&review(object))? {
             return Err(describe(format!("applied again, it changed once more: {}", again["metadata"])));
         }
-        Ok(Some((patched, said.record.reason)))
+        Ok(Some((patched, said.reason)))
     }
 
-    fn ask(&self, review: &Value) -> Result<(Answer, Option<Value>), String> {
+    /// What was said, and the object after the patch.
+    fn ask(&self, review: &Value) -> Result<(Said, Option<Value>), String> {
         let body = review.to_string();
         // Our own clock is ahead of the writer's, as after a retry.
         let now = self.now + SignedDuration::from_millis(1500);
@@ -427,15 +436,21 @@ impl World<'_> {
         if said.status != 200 || said.body != answer(body.as_bytes(), &self.policy, now).body {
             return Err(format!("status {}, or not the same answer twice", said.status));
         }
+        let told = Said {
+            verdict: said.record.verdict,
+            reason: said.record.reason,
+            manager: said.record.manager.to_string(),
+            message: said.record.message,
+        };
         let reply: Value = serde_json::from_slice(&said.body).map_err(|error| error.to_string())?;
-        let Some(patch) = reply["response"]["patch"].as_str() else { return Ok((said, None)) };
+        let Some(patch) = reply["response"]["patch"].as_str() else { return Ok((told, None)) };
         let patch =
             base64::engine::general_purpose::STANDARD.decode(patch).map_err(|error| error.to_string())?;
         let patch: json_patch::Patch = serde_json::from_slice(&patch).map_err(|error| error.to_string())?;
         let mut object = review["request"]["object"].clone();
         json_patch::patch(&mut object, &patch)
             .map_err(|error| format!("the patch does not apply: {error}"))?;
-        Ok((said, Some(object)))
+        Ok((told, Some(object)))
     }
 
     fn review(&self, write: &Write, told: &Value, object: &Value, old: &Value) -> Value {

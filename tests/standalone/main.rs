@@ -19,4 +19,5 @@ mod program;
 
 mod damaged;
 mod kept;
+mod own_pki;
 mod told;

@@ -80,6 +80,38 @@ impl User {
     }
 }
 
+/// What stands around the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    Nothing,
+    /// Nodes and controllers, which reach it at [`ADDRESS`].
+    Nodes,
+}
+
+impl Around {
+    fn args(self) -> Vec<&'static str> {
+        match self {
+            Self::Nothing => vec![
+                "--bind-address=127.0.0.1",
+                // No controller makes the default accounts that this plugin asks for.
+                "--disable-admission-plugins=ServiceAccount",
+                // Less to write and less to wait for.
+                "--endpoint-reconciler-type=none",
+                "--enable-priority-and-fairness=false",
+            ],
+            Self::Nodes => vec![
+                "--bind-address=0.0.0.0",
+                "--advertise-address=10.240.0.2",
+                // It dials a Service's endpoints itself, as EKS does; so webhooks need neither kube-proxy nor DNS.
+                "--enable-aggregator-routing=true",
+            ],
+        }
+    }
+}
+
+/// Where nodes reach the API server; in a network namespace of ours.
+pub(crate) const ADDRESS: &str = "10.240.0.2";
+
 /// Which Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Helm {
@@ -106,10 +138,15 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Starts both programs and returns when the API server is ready and all users may do what they may.
     pub(crate) fn start(version: Version) -> Self {
+        Self::start_with(version, Around::Nothing)
+    }
+
+    /// The same, with `around` to come.
+    pub(crate) fn start_with(version: Version, around: Around) -> Self {
         let folder = Folder::new();
         let (store, store_port) = start_etcd(&folder);
         let ca = write_certificates(folder.path());
-        let (server, port, api) = start_server(version, &folder, store_port, &ca);
+        let (server, port, api) = start_server(version, around, &folder, store_port, &ca);
         let plane = Self {
             version,
             server,
@@ -121,6 +158,9 @@ impl ControlPlane {
         };
         for user in User::ALL {
             plane.write_kubeconfig(user, &ca);
+        }
+        if around == Around::Nodes {
+            plane.write_kubeconfig_to(&plane.folder.join("nodes.kubeconfig"), User::Admin, ADDRESS, &ca);
         }
         plane.grant_rights();
         plane
@@ -305,18 +345,22 @@ impl ControlPlane {
     }
 
     fn write_kubeconfig(&self, user: User, ca: &str) {
+        self.write_kubeconfig_to(&self.kubeconfig(user), user, "127.0.0.1", ca);
+    }
+
+    fn write_kubeconfig_to(&self, file: &Path, user: User, address: &str, ca: &str) {
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.port),
+                "server": format!("https://{address}:{}", self.port),
                 "certificate-authority-data": BASE64.encode(ca),
             }}],
             "users": [{"name": user.name(), "user": {"token": user.token()}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user.name()}}],
             "current-context": "test",
         });
-        std::fs::write(self.kubeconfig(user), kubeconfig.to_string()).unwrap();
+        std::fs::write(file, kubeconfig.to_string()).unwrap();
     }
 
     fn grant_rights(&self) {
@@ -457,7 +501,13 @@ fn start_etcd(folder: &Folder) -> (Background, u16) {
     })
 }
 
-fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) -> (Background, u16, Client) {
+fn start_server(
+    version: Version,
+    around: Around,
+    folder: &Folder,
+    store_port: u16,
+    ca: &str,
+) -> (Background, u16, Client) {
     let log = folder.join("kube-apiserver.log");
     // By its usual name, which becomes a field manager.
     let program = folder.join("kube-apiserver");
@@ -471,9 +521,8 @@ fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) ->
     }
     on_free_ports("kube-apiserver", &log, || {
         let port = free_port();
-        let args = [
+        let mut args = vec![
             format!("--etcd-servers={}", url(store_port)),
-            "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={port}"),
             format!("--cert-dir={}", file("server-certificates")),
             format!("--tls-cert-file={}", file("server.crt")),
@@ -484,14 +533,10 @@ fn start_server(version: Version, folder: &Folder, store_port: u16, ca: &str) ->
             format!("--service-account-signing-key-file={}", file("accounts.key")),
             "--service-account-issuer=https://kubernetes.default".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-            // No controller makes the default accounts that this plugin asks for.
-            "--disable-admission-plugins=ServiceAccount".to_owned(),
             "--allow-privileged=true".to_owned(),
-            // Less to write and less to wait for.
-            "--endpoint-reconciler-type=none".to_owned(),
-            "--enable-priority-and-fairness=false".to_owned(),
             format!("--feature-gates={gates}"),
         ];
+        args.extend(around.args().into_iter().map(str::to_owned));
         let mut process = Background::start(&program, &args, &log);
         let client = Client::tls(port, ca.as_bytes());
         await_ready(&mut process, &client, "/readyz").map(|()| (process, port, client))
@@ -508,10 +553,12 @@ fn write_certificates(folder: &Path) -> String {
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, "CA of a test");
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    write("ca.crt", ca_pem.clone());
     let issuer = Issuer::new(ca, ca_key);
 
     let key = KeyPair::generate().unwrap();
-    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let names = ["127.0.0.1", "localhost", ADDRESS].map(str::to_owned);
+    let mut server = CertificateParams::new(names).unwrap();
     server.distinguished_name.push(DnType::CommonName, "API server of a test");
     write("server.crt", server.signed_by(&key, &issuer).unwrap().pem());
     write("server.key", key.serialize_pem());

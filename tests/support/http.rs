@@ -42,6 +42,11 @@ impl Client {
         Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None }
     }
 
+    /// The same server elsewhere than on loopback: a test's own node.
+    pub(crate) fn at(&self, address: std::net::Ipv4Addr) -> Self {
+        Self { address: (address, self.address.port()).into(), ..self.clone() }
+    }
+
     /// Trusts the certificates in `ca` (PEM) and nothing else.
     pub(crate) fn tls(port: u16, ca: &[u8]) -> Self {
         let mut roots = RootCertStore::empty();
@@ -84,18 +89,19 @@ impl Client {
     }
 
     fn send(&self, method: &str, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
-        self.dial()?.exchange(&self.request(method, path, media_type, body, "close"))
+        let request = self.request(method, path, media_type, body, "Connection: close\r\n");
+        exchange(&mut BufReader::new(self.connect()?), &request)
     }
 
-    /// A connection for many requests, one after the other.
+    /// One connection for many requests.
     pub(crate) fn keep(&self) -> io::Result<Kept> {
-        Ok(Kept { client: self.clone(), connection: self.dial()? })
+        Ok(Kept { stream: BufReader::new(self.connect()?), client: self.clone() })
     }
 
-    fn request(&self, method: &str, path: &str, media_type: &str, body: &str, connection: &str) -> String {
+    fn request(&self, method: &str, path: &str, media_type: &str, body: &str, more: &str) -> String {
         let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\nContent-Type: {media_type}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{more}Content-Type: {media_type}\r\n\
              Content-Length: {}\r\n{}\r\n{body}",
             self.address,
             body.len(),
@@ -103,78 +109,81 @@ impl Client {
         )
     }
 
-    fn dial(&self) -> io::Result<Connection> {
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match &self.tls {
+        Ok(match &self.tls {
             None => Box::new(stream),
             Some(config) => {
                 let name = ServerName::from(self.address.ip());
                 let connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
                 Box::new(StreamOwned::new(connection, stream))
             }
-        };
-        Ok(Connection(BufReader::new(stream)))
+        })
     }
 }
+
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 /// A connection that stays open between requests.
 pub(crate) struct Kept {
+    stream: BufReader<Box<dyn Stream>>,
     client: Client,
-    connection: Connection,
 }
 
 impl Kept {
-    pub(crate) fn patch(&mut self, path: &str, media_type: &str, body: &str) -> io::Result<Reply> {
-        self.connection.exchange(&self.client.request("PATCH", path, media_type, body, "keep-alive"))
+    /// After an error the connection is of no more use.
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: &str,
+    ) -> io::Result<Reply> {
+        let request = self.client.request(method, path, media_type, body, "");
+        exchange(&mut self.stream, &request)
     }
 }
 
-trait Stream: Read + Write {}
-
-impl<S: Read + Write> Stream for S {}
-
-struct Connection(BufReader<Box<dyn Stream>>);
-
-impl Connection {
-    fn exchange(&mut self, request: &str) -> io::Result<Reply> {
-        let reader = &mut self.0;
-        reader.get_mut().write_all(request.as_bytes())?;
-        reader.get_mut().flush()?;
-        let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
-        let head = line(reader)?;
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
-        let (mut length, mut chunked) = (None, false);
-        loop {
-            let header = line(reader)?.to_ascii_lowercase();
-            match header.split_once(':') {
-                None => break,
-                Some(("content-length", value)) => length = value.trim().parse().ok(),
-                Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
-                Some(_) => {}
-            }
+fn exchange<S: Read + Write>(reader: &mut BufReader<S>, request: &str) -> io::Result<Reply> {
+    let stream = reader.get_mut();
+    stream.write_all(request.as_bytes())?;
+    stream.flush()?;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
+    let head = line(reader)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(odd)?;
+    let (mut length, mut chunked) = (None, false);
+    loop {
+        let header = line(reader)?.to_ascii_lowercase();
+        match header.split_once(':') {
+            None => break,
+            Some(("content-length", value)) => length = value.trim().parse().ok(),
+            Some(("transfer-encoding", value)) => chunked = value.trim() == "chunked",
+            Some(_) => {}
         }
-        let mut body = Vec::new();
-        if chunked {
-            loop {
-                let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
-                let start = body.len();
-                body.resize(start + size, 0);
-                reader.read_exact(&mut body[start..])?;
-                line(reader)?;
-                if size == 0 {
-                    break;
-                }
-            }
-        } else if let Some(length) = length {
-            body.resize(length, 0);
-            reader.read_exact(&mut body)?;
-        } else {
-            reader.read_to_end(&mut body)?;
-        }
-        Ok(Reply { status, body })
     }
+    let mut body = Vec::new();
+    if chunked {
+        loop {
+            let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
+            let start = body.len();
+            body.resize(start + size, 0);
+            reader.read_exact(&mut body[start..])?;
+            line(reader)?;
+            if size == 0 {
+                break;
+            }
+        }
+    } else if let Some(length) = length {
+        body.resize(length, 0);
+        reader.read_exact(&mut body)?;
+    } else {
+        reader.read_to_end(&mut body)?;
+    }
+    Ok(Reply { status, body })
 }
 
 fn line(reader: &mut impl BufRead) -> io::Result<String> {

@@ -13,38 +13,66 @@ pub(crate) struct Case {
     pub(crate) run: fn(),
 }
 
+/// How a list of cases is run.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    /// Among the words of `CNI_STEWARD_REQUIRE`, it makes a failure of what would be left out.
+    pub(crate) word: &'static str,
+    /// What else this machine lacks, whatever the case.
+    pub(crate) lacks: Option<String>,
+    /// How many cases run at once.
+    pub(crate) threads: usize,
+    pub(crate) how: fn(&Case),
+}
+
 /// Runs the cases and leaves with the exit code for it.
 ///
 /// What is left out is said in one line; with `CNI_STEWARD_REQUIRE=control-plane` in the environment it fails instead.
-pub(crate) fn run(suite: &str, cases: &[Case]) -> ! {
-    let mut arguments = Arguments::from_args();
+pub(crate) fn run(name: &'static str, cases: &[Case]) -> ! {
     // One API server takes a core while it starts; more at once only makes all of them slow.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    arguments.test_threads.get_or_insert(cores.min(4));
-    let required = std::env::var_os("CNI_STEWARD_REQUIRE").is_some_and(|value| value == "control-plane");
-    let mut left_out: Vec<&Case> = Vec::new();
-    let trials = cases
-        .iter()
-        .map(|case| {
-            let (run, missing) = (case.run, tools::missing(case.needs.iter().copied()));
-            let ignored = missing.is_some() && !required;
-            if ignored {
-                left_out.push(case);
-            }
-            let test = move || {
-                if let Some(missing) = missing {
-                    return Err(missing.to_string().into());
+    Suite { name, word: "control-plane", lacks: None, threads: cores.min(4), how: |case| (case.run)() }
+        .run(cases)
+}
+
+impl Suite {
+    pub(crate) fn run(&self, cases: &[Case]) -> ! {
+        let mut arguments = Arguments::from_args();
+        arguments.test_threads.get_or_insert(self.threads);
+        let words = std::env::var_os("CNI_STEWARD_REQUIRE").unwrap_or_default();
+        let required = words.to_string_lossy().split(',').any(|word| word == self.word);
+        let mut left_out: Vec<&Case> = Vec::new();
+        let trials = cases
+            .iter()
+            .map(|case| {
+                let (how, case_run) = (self.how, *case);
+                let missing = self
+                    .lacks
+                    .clone()
+                    .or_else(|| tools::missing(case.needs.iter().copied()).map(|m| m.to_string()));
+                let ignored = missing.is_some() && !required;
+                if ignored {
+                    left_out.push(case);
                 }
-                run();
-                Ok(())
-            };
-            Trial::test(case.name, test).with_ignored_flag(ignored)
-        })
-        .collect();
-    if !arguments.list
-        && let Some(missing) = tools::missing(left_out.iter().flat_map(|case| case.needs.iter().copied()))
-    {
-        eprintln!("{suite}: {} of {} tests left out; {missing}", left_out.len(), cases.len());
+                let test = move || {
+                    if let Some(missing) = missing {
+                        return Err(missing.into());
+                    }
+                    how(&case_run);
+                    Ok(())
+                };
+                Trial::test(case.name, test).with_ignored_flag(ignored)
+            })
+            .collect();
+        if !arguments.list
+            && let Some(missing) = self.lacks.clone().or_else(|| {
+                tools::missing(left_out.iter().flat_map(|case| case.needs.iter().copied()))
+                    .map(|m| m.to_string())
+            })
+        {
+            eprintln!("{}: {} of {} tests left out; {missing}", self.name, left_out.len(), cases.len());
+        }
+        libtest_mimic::run(&arguments, trials).exit()
     }
-    libtest_mimic::run(&arguments, trials).exit()
 }

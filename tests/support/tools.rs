@@ -18,6 +18,10 @@ pub(crate) enum Tool {
     CapaLatest,
     OracleSets,
     OracleWrites,
+    ControllerManager,
+    Scheduler,
+    Kubelet,
+    Pause,
 }
 
 impl Tool {
@@ -33,6 +37,10 @@ impl Tool {
             Self::CapaLatest => "capa-latest",
             Self::OracleSets => "oracle-sets",
             Self::OracleWrites => "oracle-writes",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::Pause => "pause",
         }
     }
 
@@ -66,10 +74,13 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
     FOUND.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane/get.sh");
         // Exit code 1 only says that something is missing; stdout lists what is not.
-        let output =
-            Command::new("bash").args([script, "--check"]).output().expect("bash, to look for programs");
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lists: [&[&str]; 2] = [&[script, "--check"], &[script, "--check", "nodes"]];
+        let lines = lists.map(|args| {
+            let output = Command::new("bash").args(args).output().expect("bash, to look for programs");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        });
         lines
+            .concat()
             .lines()
             .filter_map(|line| line.split_once('='))
             .map(|(name, path)| (name.to_owned(), path.into()))

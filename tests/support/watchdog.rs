@@ -15,16 +15,25 @@ use std::sync::{Mutex, OnceLock};
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 set -f
-pids= dirs=
+pids= dirs= groups=
 while read -r what which; do
   case $what in
     pid) pids="$pids $which" ;;
     dir) dirs="$dirs$which
 " ;;
+    group) groups="$groups $which" ;;
     forget) rest=; for pid in $pids; do [ "$pid" = "$which" ] || rest="$rest $pid"; done; pids=$rest ;;
   esac
 done
 for pid in $pids; do kill -9 "$pid"; done
+for group in $groups; do
+  # A group of processes can be removed when the last of them is gone.
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    find /sys/fs/cgroup -depth -type d -path "*/$group*" -delete
+    [ -z "$(find /sys/fs/cgroup -type d -name "$group")" ] && break
+    sleep 0.2
+  done
+done
 IFS='
 '
 for dir in $dirs; do
@@ -120,6 +129,37 @@ impl Folder {
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.1.join(name)
+    }
+}
+
+/// A name under which cgroups are made, in whatever hierarchies there are. Dropped, those that are empty are removed.
+#[derive(Debug)]
+pub(crate) struct Groups(String);
+
+impl Groups {
+    pub(crate) fn new(name: &str) -> Self {
+        tell(&format!("group {name}"));
+        Self(name.to_owned())
+    }
+
+    /// The folders there are by this name.
+    pub(crate) fn folders(name: &str) -> Vec<PathBuf> {
+        let found =
+            Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-name", name]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).lines().map(PathBuf::from).collect()
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        let pattern = format!("*/{}*", self.0);
+        drop(super::until("the groups were empty", std::time::Duration::from_secs(5), || {
+            let mut remove = Command::new("find");
+            remove.args(["/sys/fs/cgroup", "-depth", "-type", "d", "-path", &pattern, "-delete"]);
+            remove.stderr(Stdio::null());
+            drop(remove.status());
+            Self::folders(&self.0).is_empty().then_some(())
+        }));
     }
 }
 

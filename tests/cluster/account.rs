@@ -1,0 +1,334 @@
+//! What the account that our chart makes may do on a real API server, and above all what it may not.
+
+use std::time::Duration;
+
+use crate::chart;
+use crate::support::control_plane::{ControlPlane, Helm, User, Version};
+use crate::support::fixtures::{self, OBJECTS};
+use crate::support::suite::Case;
+use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
+use crate::support::{Output, until};
+
+const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl, Helm3];
+const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl, Helm4];
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "account::it_may_do_its_work_on_1_24_and_nothing_else",
+        needs: OLD,
+        run: || work(Version::V1_24, Helm::V3),
+    },
+    Case {
+        name: "account::it_may_do_its_work_on_1_36_and_nothing_else",
+        needs: NEW,
+        run: || work(Version::V1_36, Helm::V4),
+    },
+    Case {
+        name: "account::where_the_policy_exists_only_metadata_is_its_own",
+        needs: NEW,
+        run: metadata_only,
+    },
+    Case { name: "account::the_policy_holds_even_for_a_cluster_admin", needs: NEW, run: cluster_admin },
+    Case { name: "account::it_may_write_only_what_the_policy_writes", needs: OLD, run: by_mode },
+];
+
+/// Our account, as whoever has its token.
+struct Account {
+    plane: ControlPlane,
+    token: String,
+}
+
+impl Account {
+    /// The VPC CNI is there, and our chart in mode Adopt beside it.
+    fn new(version: Version, helm: Helm) -> Self {
+        let plane = ControlPlane::start(version);
+        plane.eks_apply(fixtures::EKS_APPLY).ok();
+        chart::install(&plane, helm, &["--set=policy.mode=Adopt"]).ok();
+        // It points to a Service that nobody serves here.
+        plane.kubectl(User::Admin, &["delete", "mutatingwebhookconfiguration", "cni-steward"]).ok();
+        let token = plane.kubectl(User::Admin, &["create", "token", "cni-steward", "-n", "kube-system"]);
+        let account = Self { token: token.ok().trim().to_owned(), plane };
+        account.await_rights();
+        account
+    }
+
+    fn try_to(&self, args: &[&str], stdin: Option<&str>) -> Output {
+        let token = format!("--token={}", self.token);
+        let args = [args, &["-n", "kube-system", &token]].concat();
+        match stdin {
+            Some(stdin) => self.plane.kubectl_stdin(User::Admin, &args, stdin),
+            None => self.plane.kubectl(User::Admin, &args),
+        }
+    }
+
+    fn patch(&self, object: &str, kind: &str, patch: &str) -> Output {
+        self.try_to(&["patch", object, "--type", kind, "-p", patch], None)
+    }
+
+    #[track_caller]
+    fn refused(&self, what: &str, output: &Output) {
+        assert!(output.code != 0, "expected to be refused: {what}\n{output}");
+        let said = output.stderr.to_lowercase();
+        assert!(
+            said.contains("forbidden") || said.contains("denied"),
+            "refused, but not for want of rights: {what}\n{output}"
+        );
+    }
+
+    /// What the chart has just stored takes effect a moment later.
+    fn await_rights(&self) {
+        let dry_run = |object: &str, patch: &str| {
+            self.try_to(&["patch", object, "--type=merge", "--dry-run=server", "-p", patch], None)
+        };
+        let mut seen = None;
+        until("the account could stamp the ClusterRole", Duration::from_secs(20), || {
+            let tried = dry_run("clusterrole/aws-node", STAMP);
+            let done = tried.code == 0;
+            seen = Some(tried);
+            done.then_some(())
+        })
+        .unwrap_or_else(|error| panic!("{error}: {}", seen.unwrap()));
+        if self.plane.version() == Version::V1_36 {
+            until("the policy was in force", Duration::from_secs(30), || {
+                (dry_run("ds/aws-node", POD_LABEL).code != 0).then_some(())
+            })
+            .unwrap();
+        }
+    }
+}
+
+const POD_LABEL: &str = r#"{"spec":{"template":{"metadata":{"labels":{"evil":"yes"}}}}}"#;
+const SET_IMAGE: &str =
+    r#"[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"evil:1"}]"#;
+const STAMP: &str = r#"{"metadata":{
+    "labels":{"app.kubernetes.io/managed-by":"Helm","cni-steward.dev/installed-by":"eks","aws.cluster.x-k8s.io/prevent-deletion":"true"},
+    "annotations":{"meta.helm.sh/release-name":"aws-vpc-cni","meta.helm.sh/release-namespace":"kube-system","cni-steward.dev/test":"1"}}}"#;
+const NEW_RULE: &str =
+    r#"[{"op":"add","path":"/rules/-","value":{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}}]"#;
+
+/// What the program does: read, stamp, move ownership, hold the lease.
+fn all_that_it_does(account: &Account) {
+    for (kind, name) in OBJECTS {
+        let object = format!("{kind}/{name}");
+        let named = format!("metadata.name={name}");
+        account.try_to(&["get", &object], None).ok();
+        account.try_to(&["get", kind, "--field-selector", &named], None).ok();
+        account.patch(&object, "merge", STAMP).ok();
+        account
+            .patch(&object, "merge", r#"{"metadata":{"labels":{"cni-steward.dev/installed-by":null}}}"#)
+            .ok();
+        let live = account.plane.get(kind, name);
+        let mut entries = live["metadata"]["managedFields"].clone();
+        entries.as_array_mut().unwrap().iter_mut().for_each(|entry| {
+            if entry["manager"] == "eks" {
+                entry["manager"] = "helm".into();
+            }
+        });
+        let metadata = serde_json::json!({"metadata": {
+            "managedFields": entries, "resourceVersion": live["metadata"]["resourceVersion"],
+        }});
+        account.patch(&object, "merge", &metadata.to_string()).ok();
+        let entries = account.plane.get(kind, name)["metadata"]["managedFields"].to_string();
+        assert!(!entries.contains(r#""manager":"eks""#), "expected ownership to have moved, got {entries}");
+    }
+    let lease = |holder: &str| {
+        serde_json::json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "cni-steward"}, "spec": {"holderIdentity": holder}})
+        .to_string()
+    };
+    account.try_to(&["create", "-f", "-"], Some(&lease("one"))).ok();
+    account.try_to(&["replace", "-f", "-"], Some(&lease("two"))).ok();
+    account.patch("lease/cni-steward", "merge", r#"{"spec":{"holderIdentity":"three"}}"#).ok();
+    account.try_to(&["auth", "can-i", "patch", "daemonset/aws-node"], None).ok();
+}
+
+fn work(version: Version, helm: Helm) {
+    let account = Account::new(version, helm);
+    let admin = |args: &[&str]| drop(account.plane.kubectl(User::Admin, args).ok().to_owned());
+    admin(&["create", "serviceaccount", "other", "-n", "kube-system"]);
+    admin(&["create", "configmap", "other", "-n", "kube-system"]);
+    admin(&["create", "configmap", "amazon-vpc-cni", "-n", "default"]);
+    admin(&["create", "serviceaccount", "aws-node", "-n", "default"]);
+    admin(&["create", "secret", "generic", "other", "-n", "kube-system"]);
+    admin(&["create", "clusterrole", "other", "--verb=get", "--resource=pods"]);
+    admin(&[
+        "create",
+        "clusterrolebinding",
+        "other",
+        "--clusterrole=other",
+        "--serviceaccount=default:other",
+    ]);
+    all_that_it_does(&account);
+
+    for object in [
+        "serviceaccount/other",
+        "configmap/other",
+        "clusterrole/other",
+        "clusterrolebinding/other",
+        "secret/other",
+        "namespace/kube-system",
+        "mutatingwebhookconfiguration/other",
+        "daemonset/other",
+        "deployment/cni-steward",
+        "lease/other",
+    ] {
+        account.refused(object, &account.patch(object, "merge", STAMP));
+        account.refused(object, &account.try_to(&["delete", object], None));
+    }
+    for (kind, name) in OBJECTS {
+        let object = format!("{kind}/{name}");
+        account.refused("deletion", &account.try_to(&["delete", &object], None));
+    }
+    for object in ["configmap/amazon-vpc-cni", "serviceaccount/aws-node", "daemonset/aws-node"] {
+        let token = format!("--token={}", account.token);
+        let args = ["patch", object, "--type=merge", "-p", STAMP, "-n", "default", &token];
+        account.refused("another namespace", &account.plane.kubectl(User::Admin, &args));
+    }
+    for args in [
+        &["get", "secret", "other"][..],
+        &["get", "secrets"],
+        &["get", "configmaps"],
+        &["get", "daemonsets", "-A"],
+        &["create", "secret", "generic", "new"],
+        &["create", "configmap", "new"],
+        &[
+            "create",
+            "clusterrolebinding",
+            "new",
+            "--clusterrole=cluster-admin",
+            "--serviceaccount=kube-system:cni-steward",
+        ],
+        &["create", "token", "aws-node"],
+        &["create", "serviceaccount", "new"],
+        &["run", "new", "--image=evil:1"],
+        &["get", "namespaces", "--as=joe"],
+        &["patch", "ds/aws-node", "--subresource=status", "--type=merge", "-p", STAMP],
+    ] {
+        account.refused(&args.join(" "), &account.try_to(args, None));
+    }
+    if version == Version::V1_24 {
+        // What the chart's README and NOTES warn of: a role cannot say "metadata only".
+        account.patch("daemonset/aws-node", "json", SET_IMAGE).ok();
+    }
+    account.refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
+    account.refused(
+        "another role in the binding",
+        &account.patch("clusterrolebinding/aws-node", "merge", r#"{"roleRef":{"name":"cluster-admin"}}"#),
+    );
+}
+
+fn metadata_only() {
+    let account = Account::new(Version::V1_36, Helm::V4);
+    let lease = r#"{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"other"}}"#;
+    account.refused("another lease", &account.try_to(&["create", "-f", "-"], Some(lease)));
+    for (object, kind, patch) in [
+        ("daemonset/aws-node", "json", SET_IMAGE),
+        ("daemonset/aws-node", "merge", POD_LABEL),
+        ("daemonset/aws-node", "merge", r#"{"spec":{"template":{"spec":{"nodeSelector":{"no":"where"}}}}}"#),
+        ("serviceaccount/aws-node", "merge", r#"{"secrets":[{"name":"evil"}]}"#),
+        ("serviceaccount/aws-node", "merge", r#"{"imagePullSecrets":[{"name":"evil"}]}"#),
+        (
+            "serviceaccount/aws-node",
+            "merge",
+            r#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"evil"}}}"#,
+        ),
+        ("configmap/amazon-vpc-cni", "merge", r#"{"data":{"enable-network-policy-controller":"evil"}}"#),
+        ("configmap/amazon-vpc-cni", "merge", r#"{"data":null}"#),
+        ("clusterrole/aws-node", "json", NEW_RULE),
+        ("clusterrole/aws-node", "merge", r#"{"rules":[]}"#),
+        (
+            "clusterrolebinding/aws-node",
+            "merge",
+            r#"{"subjects":[{"kind":"ServiceAccount","name":"evil","namespace":"default"}]}"#,
+        ),
+        ("crd/eniconfigs.crd.k8s.amazonaws.com", "merge", r#"{"spec":{"names":{"shortNames":["evil"]}}}"#),
+        ("daemonset/aws-node", "merge", r#"{"metadata":{"finalizers":["evil.dev/never"]}}"#),
+        (
+            "daemonset/aws-node",
+            "merge",
+            r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"1"}]}}"#,
+        ),
+        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"k8s-app":null}}}"#),
+        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"k8s-app":"other"}}}"#),
+        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"other":"label"}}}"#),
+        ("daemonset/aws-node", "merge", r#"{"metadata":{"annotations":{"other":"annotation"}}}"#),
+    ] {
+        account.refused(patch, &account.patch(object, kind, patch));
+    }
+    // All of that was refused by the rules and not by chance.
+    all_that_it_does(&account);
+}
+
+fn cluster_admin() {
+    let account = Account::new(Version::V1_36, Helm::V4);
+    let grant = [
+        "create",
+        "clusterrolebinding",
+        "too-much",
+        "--clusterrole=cluster-admin",
+        "--serviceaccount=kube-system:cni-steward",
+    ];
+    account.plane.kubectl(User::Admin, &grant).ok();
+    until("the account could read Secrets", Duration::from_secs(20), || {
+        (account.try_to(&["get", "secrets"], None).code == 0).then_some(())
+    })
+    .unwrap();
+    for args in [
+        &["delete", "daemonset/aws-node"][..],
+        &["create", "configmap", "new"],
+        &["create", "secret", "generic", "new"],
+        &["create", "token", "aws-node"],
+        &["run", "new", "--image=evil:1"],
+        &["delete", "namespace", "default"],
+        &["scale", "deployment/cni-steward", "--replicas=0"],
+        &["label", "namespace", "kube-system", "a=b"],
+        &[
+            "patch",
+            "ds/aws-node",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            r#"{"status":{"numberReady":9}}"#,
+        ],
+        &["set", "image", "daemonset/aws-node", "aws-node=evil:1"],
+    ] {
+        account.refused(&args.join(" "), &account.try_to(args, None));
+    }
+    account.refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
+    // Nobody else is held to it.
+    account.plane.kubectl(User::Joe, &["label", "namespace", "default", "a=b"]).ok();
+    all_that_it_does(&account);
+}
+
+fn by_mode() {
+    let account = Account::new(Version::V1_24, Helm::V3);
+    let may = |kind: &str, name: &str, verb: &str| {
+        let object = format!("{kind}/{name}");
+        let asked = account.try_to(&["auth", "can-i", verb, &object], None);
+        asked.stdout.trim() == "yes"
+    };
+    let core = |kind: &str| fixtures::CORE_FOUR.contains(&kind);
+    let writes: [(&[&str], fn(bool) -> bool); 4] = [
+        (&["--set=policy.mode=Observe"], |_| false),
+        (&["--set=policy.mode=Block"], |_| false),
+        (&["--set=policy.mode=Block,policy.clusterApi=Protect"], |core| core),
+        (&["--set=policy.mode=Adopt"], |_| true),
+    ];
+    for (values, written) in writes {
+        chart::upgrade(&account.plane, Helm::V3, values).ok();
+        for (kind, name) in OBJECTS {
+            let expected = written(core(kind));
+            until(&format!("{values:?}: patch of {kind} was {expected}"), Duration::from_secs(20), || {
+                (may(kind, name, "patch") == expected).then_some(())
+            })
+            .unwrap();
+            assert!(may(kind, name, "get"), "{values:?}: expected to be able to read {kind}");
+            assert!(!may(kind, name, "delete"), "{values:?}: expected not to be able to delete {kind}");
+        }
+        let lease = values[0] != "--set=policy.mode=Observe" && values[0] != "--set=policy.mode=Block";
+        until(&format!("{values:?}: the lease was {lease}"), Duration::from_secs(20), || {
+            (may("lease", "cni-steward", "update") == lease).then_some(())
+        })
+        .unwrap();
+    }
+}

@@ -1,0 +1,255 @@
+//! Our own chart on real API servers, with both Helms.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::Output;
+use crate::support::control_plane::{ControlPlane, Helm, User, Version};
+use crate::support::steward;
+use crate::support::suite::Case;
+use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
+
+/// The chart under test.
+pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward");
+/// The least that a person must say.
+const LEAST: [&str; 1] =
+    [concat!("--values=", env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward/tests/values.yaml")];
+const BOTH_HELMS: &[Tool] = &[Helm3, Helm4];
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "chart::it_registers_what_export_webhook_prints", needs: BOTH_HELMS, run: same_webhook },
+    Case { name: "chart::a_value_that_cannot_be_is_refused_by_its_name", needs: BOTH_HELMS, run: bad_values },
+    Case { name: "chart::its_test_pod_passes_with_every_policy", needs: BOTH_HELMS, run: test_pod },
+    Case {
+        name: "chart::api_server_1_24_takes_whatever_it_renders",
+        needs: &[ApiServer124, Etcd, Kubectl, Helm3, Helm4],
+        run: || taken_by(Version::V1_24),
+    },
+    Case {
+        name: "chart::api_server_1_36_takes_whatever_it_renders",
+        needs: &[ApiServer136, Etcd, Kubectl, Helm3, Helm4],
+        run: || taken_by(Version::V1_36),
+    },
+    Case {
+        name: "chart::an_upgrade_that_changes_ports_leaves_no_old_one_behind_with_helm_3",
+        needs: &[ApiServer136, Etcd, Kubectl, Helm3],
+        run: || ports(Helm::V3),
+    },
+    Case {
+        name: "chart::an_upgrade_that_changes_ports_leaves_no_old_one_behind_with_helm_4",
+        needs: &[ApiServer136, Etcd, Kubectl, Helm4],
+        run: || ports(Helm::V4),
+    },
+];
+
+/// `helm install` of our chart into kube-system.
+pub(crate) fn install(plane: &ControlPlane, helm: Helm, more: &[&str]) -> Output {
+    in_cluster(plane, helm, "install", more)
+}
+
+/// `helm upgrade` of it.
+pub(crate) fn upgrade(plane: &ControlPlane, helm: Helm, more: &[&str]) -> Output {
+    in_cluster(plane, helm, "upgrade", more)
+}
+
+fn in_cluster(plane: &ControlPlane, helm: Helm, command: &str, more: &[&str]) -> Output {
+    let args = [&[command, "cni-steward", CHART, "-n", "kube-system"], &LEAST[..], more].concat();
+    plane.helm(helm, &args)
+}
+
+/// `helm template`, with no cluster.
+fn template(helm: Helm, version: &str, more: &[&str]) -> Output {
+    let tool = if helm == Helm::V3 { Helm3 } else { Helm4 };
+    let mut command = Command::new(tool.path().unwrap());
+    command.args(["template", "cni-steward", CHART, "-n", "kube-system", "--kube-version", version]);
+    command.args(more).env_remove("KUBECONFIG");
+    Output::of(command, None)
+}
+
+fn rendered(helm: Helm, version: &str, more: &[&str]) -> String {
+    template(helm, version, &[&LEAST, more].concat()).ok().to_owned()
+}
+
+fn same_webhook() {
+    let folder = tempfile::tempdir().unwrap();
+    let renamed = folder.path().join("renamed.yaml");
+    let targets = "{name: cni, namespace: network, settings: cni-settings}";
+    std::fs::write(&renamed, format!("mode: Observe\ntargets: {targets}\n")).unwrap();
+    let values = folder.path().join("values.yaml");
+    std::fs::write(&values, format!("policy: {{mode: Observe, targets: {targets}}}\n")).unwrap();
+    let policy = format!("--policy={}", renamed.display());
+    let values = format!("--values={}", values.display());
+    let same: [(&[&str], &[&str]); 2] = [(&[], &[]), (&[&policy], &[&values])];
+    for (to_export, to_helm) in same {
+        for version in ["1.24", "1.27", "1.28", "v1.30.4-eks-a737599", "1.36"] {
+            let args = [
+                &["export", "webhook", "--service=kube-system/cni-steward:443", "--kube-version", version],
+                to_export,
+            ]
+            .concat();
+            let exported = webhooks(steward::run(&args).ok());
+            for helm in [Helm::V3, Helm::V4] {
+                let args = [&["--show-only=templates/webhook.yaml"], to_helm].concat();
+                let ours = webhooks(&rendered(helm, version, &args));
+                assert_eq!(ours, exported, "{helm:?} for Kubernetes {version} {to_helm:?}");
+            }
+        }
+    }
+}
+
+/// Without the caBundle, which is the user's in both.
+fn webhooks(configuration: &str) -> Value {
+    let mut configuration: Value = serde_saphyr::from_str(configuration).unwrap();
+    let mut webhooks = configuration["webhooks"].take();
+    for webhook in webhooks.as_array_mut().unwrap() {
+        webhook["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+    }
+    webhooks
+}
+
+fn bad_values() {
+    let cases: [(&str, &str); 22] = [
+        ("polcy.mode=Adopt", "polcy"),
+        ("policy.mode=adopt", "/policy/mode"),
+        ("policy.mode=null", "mode"),
+        ("policy.clusterAPI=Protect", "clusterAPI"),
+        ("policy.owner.release.name=UPPER", "/policy/owner/release/name"),
+        ("webhook.port=443", "/webhook/port"),
+        ("webhook.port=70000", "/webhook/port"),
+        ("webhook.port=https", "/webhook/port"),
+        ("webhook.timeoutSeconds=0", "/webhook/timeoutSeconds"),
+        ("webhook.failurePolicy=ignore", "/webhook/failurePolicy"),
+        ("telemetry.port=80", "/telemetry/port"),
+        ("telemetry.port=9443", "telemetry.port: 9443 is webhook.port too"),
+        ("replicaCount=0", "/replicaCount"),
+        ("image.digest=latest", "/image/digest"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("certificate.secretName=", "certificate.secretName: name a kubernetes.io/tls Secret"),
+        ("certificate.caBundle=", "certificate.caBundle: the API server has to trust"),
+        ("certificate.caBundle=MIIB", "/certificate/caBundle"),
+        ("certificate.certManager.injectCaFrom=name", "/certificate/certManager/injectCaFrom"),
+        ("certificate.certManager.injectCaFrom=a/b", "set only one of them"),
+        ("strategy.rollingUpdate.maxSurge=1", "strategy.rollingUpdate.maxSurge: must be 0 with hostNetwork"),
+        ("logLevel=loud", "/logLevel"),
+    ];
+    for helm in [Helm::V3, Helm::V4] {
+        let old = template(helm, "1.23", &LEAST);
+        assert!(
+            old.refused().contains("kubeVersion: >=1.24"),
+            "{helm:?}: expected 1.23 to be refused\n{old}"
+        );
+    }
+    for (value, named) in cases {
+        for helm in [Helm::V3, Helm::V4] {
+            let output = template(helm, "1.36", &[&LEAST[..], &["--set", value]].concat());
+            assert!(
+                output.refused().contains(named),
+                "{helm:?}: expected {value} to be refused naming {named:?}\n{output}"
+            );
+        }
+    }
+}
+
+/// The program answers what the test pod asks it, with the policy that the chart writes: `helm test` without a node.
+fn test_pod() {
+    let policies = [
+        "--set=policy.mode=Observe",
+        "--set=policy.mode=Block,policy.clusterApi=Protect",
+        "--set=policy.mode=Adopt,policy.targets.name=cni,policy.targets.namespace=network",
+        "--set=policy.mode=Adopt,policy.owner.manager=argocd-controller,policy.owner.release=null",
+        "--set-json=policy={\"mode\":\"Adopt\",\"fields\":\"Stamp\",\"absorb\":[\"eks\",\"kubectl*\"],\"managedAddon\":\"Absent\",\"exempt\":{\"groups\":[\"g\"]}}",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, value: &Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, value.as_str().unwrap()).unwrap();
+        path.display().to_string()
+    };
+    for values in policies {
+        for helm in [Helm::V3, Helm::V4] {
+            let one = |template: &str| -> Value {
+                let only = format!("--show-only=templates/{template}.yaml");
+                serde_saphyr::from_str(&rendered(helm, "1.36", &[values, &only])).unwrap()
+            };
+            let pod = one("tests/review");
+            assert_eq!(pod["spec"]["containers"][0]["args"][0], "review", "{pod}");
+            let review = file("review.json", &pod["metadata"]["annotations"]["cni-steward.dev/review"]);
+            let policy = file("policy.yaml", &one("policy")["data"]["policy.yaml"]);
+            let said = steward::run(&["review", "--policy", &policy, &review]);
+            let verdict = if values.contains("Observe") { "ALLOW" } else { "AMEND" };
+            assert!(said.ok().starts_with(verdict), "{helm:?} {values}: expected {verdict}\n{said}");
+        }
+    }
+}
+
+/// Values that between them switch on every template that needs no CRD of others.
+const VARIATIONS: [&[&str]; 5] = [
+    &[],
+    &["--set=policy.mode=Adopt,dashboard.enabled=true"],
+    &["--set=policy.mode=Block,policy.clusterApi=Release,policy.managedAddon=Absent"],
+    &[
+        "--set=hostNetwork=false,replicaCount=1,telemetry.enabled=false,k8sServiceHost=10.0.0.1,k8sServicePort=6443",
+    ],
+    &[
+        "--set=certificate.caBundle=,certificate.certManager.injectCaFrom=kube-system/cni-steward,webhook.failurePolicy=Fail",
+    ],
+];
+
+fn taken_by(version: Version) {
+    let plane = ControlPlane::start(version);
+    for values in VARIATIONS {
+        for helm in [Helm::V3, Helm::V4] {
+            let manifest = rendered(helm, version.minor(), values);
+            let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+            let applied = plane.kubectl_stdin(User::Admin, &args, &manifest);
+            let said = applied.ok();
+            for object in ["deployment.apps/cni-steward", "pod/cni-steward-test"] {
+                assert!(said.contains(object), "{helm:?} {values:?}: no {object}\n{applied}");
+            }
+            assert!(!applied.stderr.contains("Warning"), "{helm:?} {values:?}: {applied}");
+            let held = said.contains("validatingadmissionpolicybinding");
+            assert_eq!(held, version == Version::V1_36, "{helm:?} {values:?}: {applied}");
+        }
+    }
+    for helm in [Helm::V3, Helm::V4] {
+        let (_, changes) = plane.writes_of(|| {
+            install(&plane, helm, VARIATIONS[1]).ok();
+            for values in VARIATIONS {
+                upgrade(&plane, helm, values).ok();
+            }
+            plane.helm(helm, &["uninstall", "cni-steward", "-n", "kube-system"]).ok();
+        });
+        assert_eq!(changes, "", "{helm:?}: expected uninstall to leave nothing");
+    }
+}
+
+fn ports(helm: Helm) {
+    let plane = ControlPlane::start(Version::V1_36);
+    let pod = || plane.get("Deployment", "cni-steward")["spec"]["template"]["spec"].take();
+    let numbers = |key: &str| -> Vec<u64> {
+        let pod = pod();
+        let ports = pod["containers"][0]["ports"].as_array().unwrap();
+        ports.iter().filter_map(|port| port[key].as_u64()).collect()
+    };
+    let listens = || pod()["containers"][0]["args"].to_string();
+    install(&plane, helm, &[]).ok();
+    assert_eq!((numbers("containerPort"), numbers("hostPort")), (vec![9443, 9444], vec![9443, 9444]));
+    assert!(plane.find("NetworkPolicy", "cni-steward").is_none(), "no NetworkPolicy with hostNetwork");
+
+    upgrade(&plane, helm, &["--set=webhook.port=9543,telemetry.port=9544"]).ok();
+    assert_eq!((numbers("containerPort"), numbers("hostPort")), (vec![9543, 9544], vec![9543, 9544]));
+    assert!(listens().contains("--listen=[::]:9543"), "{}", listens());
+    let service = plane.get("Service", "cni-steward");
+    let called = &service["spec"]["ports"][0];
+    assert_eq!((&called["port"], &called["targetPort"]), (&443.into(), &"https".into()), "{service}");
+
+    upgrade(&plane, helm, &["--set=hostNetwork=false"]).ok();
+    assert_eq!((numbers("containerPort"), numbers("hostPort")), (vec![9443, 9444], vec![]));
+    assert_ne!(pod()["hostNetwork"], true);
+    plane.get("NetworkPolicy", "cni-steward");
+
+    let refused = upgrade(&plane, helm, &["--set=telemetry.port=9443"]);
+    assert!(refused.refused().contains("telemetry.port: 9443 is webhook.port too"), "{refused}");
+    assert_eq!(numbers("containerPort"), [9443, 9444], "a refused upgrade changes nothing");
+}
