@@ -5,7 +5,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::policy::Policy;
@@ -14,6 +13,7 @@ pub mod address;
 pub mod export;
 mod forecast;
 pub mod greeting;
+pub mod policy_file;
 pub mod review;
 pub mod serve;
 pub mod trust;
@@ -61,8 +61,7 @@ pub fn main() -> ExitCode {
 /// Reads the policy file, or takes the policy of a server that has none, and says what looks like a mistake in it.
 fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
     let Some(file) = file else { return Ok(Policy::default()) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let policy = Policy::parse(&file.display().to_string(), &text)?;
+    let policy = policy_file::read(file)?;
     for warning in policy.warnings() {
         greeting::say(&format!("warning: {warning}"));
     }

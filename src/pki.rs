@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub mod authority;
 pub mod certificate;
+pub mod chain;
 pub mod leaf;
 
 pub use certificate::{Certificate, Name};
@@ -95,6 +96,14 @@ pub enum Why {
     /// Signed by somebody else.
     #[error("it was not signed by the authority beside it ({0})")]
     WrongAuthority(String),
+    /// A chain that begins with something else than the leaf.
+    #[error("its first certificate is an authority's; expected the leaf first, then what leads to the root")]
+    LeafNotFirst,
+    /// A chain with something in it that leads nowhere.
+    #[error(
+        "its certificate {0} is no authority's; expected the leaf first, then only those that lead to the root"
+    )]
+    NotAnIssuer(usize),
     /// Made in the future.
     #[error("it is valid only from {0} on; is the clock right?")]
     NotYetValid(Timestamp),

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod drain;
 pub mod front;
 pub mod listener;
+pub mod pace;
 pub mod probes;
 pub mod refusal;
 pub mod seats;
@@ -23,16 +24,22 @@ pub mod tls;
 pub struct Limits {
     /// A TLS handshake is over after this time.
     pub handshake: Duration,
-    /// Time for a request's head, and so also for the pause between two requests: hyper has one clock for both
-    /// (hyper#3828). The API server keeps idle connections for 90 s; closing earlier loses its next review.
+    /// Time for the pause between two requests. The API server keeps idle connections for 90 s; closing earlier loses
+    /// its next review.
     pub idle: Duration,
+    /// Time for a request's head from its first byte on. (hyper has one clock for this and for `idle`, hyper#3828.)
+    pub head: Duration,
     /// Time for a whole body.
     pub body: Duration,
+    /// Time in which a peer has to take at least some of an answer.
+    pub answer: Duration,
+    /// A request that has been arriving for so long may be given up for a newcomer when there is no room.
+    pub lag: Duration,
     /// Largest body. An UPDATE carries object and oldObject of up to 3 MiB each.
     pub body_bytes: usize,
-    /// All bodies being read together.
+    /// All bodies being read together; an eighth of it is for small ones only.
     pub budget_bytes: usize,
-    /// Open connections; at the cap the longest idle is closed.
+    /// Open connections; at the cap room is made ([`seats`]).
     pub connections: usize,
     /// Pause after `accept` failed, for instance because no file descriptor is left.
     pub backoff: Duration,
@@ -47,7 +54,10 @@ impl Default for Limits {
         Self {
             handshake: Duration::from_secs(10),
             idle: Duration::from_mins(2),
+            head: Duration::from_secs(10),
             body: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+            lag: Duration::from_millis(500),
             body_bytes: 8 << 20,
             budget_bytes: 16 << 20,
             connections: 128,

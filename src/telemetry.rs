@@ -7,3 +7,4 @@ pub mod clock;
 pub mod logs;
 pub mod metrics;
 pub mod sink;
+pub mod standing;

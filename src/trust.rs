@@ -1,7 +1,7 @@
 //! I/O around [`pki`](crate::pki): where the serving certificate comes from.
 //!
-//! A [`Source`] is asked at the start and every minute afterwards, always in full: there is no file watcher, because
-//! the symbolic links of a Secret volume defeat them (kubernetes#111947), and a minute is early enough.
+//! A [`Source`] is asked at the start, when its files have changed ([`watch`]) and every minute, always in full: time
+//! passes for certificates whose files nobody touches.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ pub mod certified;
 pub mod files;
 pub mod staging;
 pub mod state;
+pub mod watch;
 
 pub use files::Files;
 pub use state::State;
@@ -33,6 +34,8 @@ pub enum Source {
 pub struct Loaded {
     /// Certificate and key, checked.
     pub certified: CertifiedKey,
+    /// When the certificate begins to be valid. Moments ahead at most: clocks differ.
+    pub begins: Timestamp,
     /// When the certificate expires.
     pub expires: Timestamp,
     /// What was made or put right on the way, a sentence each.
@@ -45,6 +48,18 @@ impl Source {
         match self {
             Self::State(state) => state.load(now),
             Self::Files(files) => files.load(now),
+        }
+    }
+
+    /// The files that others may exchange under us.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        match self {
+            Self::State(_) => Vec::new(),
+            Self::Files(files) => [Some(&files.cert), Some(&files.key), files.ca.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
         }
     }
 }

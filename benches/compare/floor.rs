@@ -27,9 +27,13 @@ pub fn serve(address: &str, cert: &str, key: &str) {
         slot.publish(certified(&std::fs::read(cert).unwrap(), &std::fs::read(key).unwrap()).unwrap());
         let metrics = Arc::new(Metrics::new("floor", "Observe", Counter::default()));
         let (_lever, drain) = drain::drain();
-        let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot) };
+        let readiness = Readiness {
+            drain: drain.clone(),
+            slot: Arc::clone(&slot),
+            standing: Arc::clone(&metrics.standing),
+        };
         let limits = Limits::default();
-        let desk = Front::new(Arc::new(allow), "floor", readiness, limits, Arc::clone(&metrics));
+        let desk = Front::new(Arc::new(allow), readiness, limits, Arc::clone(&metrics));
         let door = Door::Tls(tls::config(slot).unwrap());
         listener::serve(tcp, Arc::new(House { door, desk, limits, drain, metrics })).await;
     });

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::server::listener::{BindError, bind};
 
 /// The port of the webhook: open from the control plane in the usual EKS node security groups.
-const PORT: u16 = 9443;
+pub const PORT: u16 = 9443;
 
 /// `--telemetry`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

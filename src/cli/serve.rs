@@ -10,11 +10,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::address::{Telemetry, everywhere, listen};
+use super::address::{PORT, Telemetry, everywhere, listen};
 use super::greeting::{Greeting, say};
 use super::policy_from;
 use super::trust::TrustArgs;
@@ -30,7 +31,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{clock, sink::Sink};
 use crate::trust::Source;
 
-use refresh::refresh;
+use refresh::{Origins, Served};
 
 mod refresh;
 
@@ -41,7 +42,7 @@ Examples:
   cni-steward serve --standalone --policy examples/adopt.yaml --listen 0.0.0.0:9443 --san host.minikube.internal
       reachable from a minikube, kind or k3d cluster on this machine
   cni-steward serve --cert tls.crt --key tls.key --policy /etc/cni-steward/policy.yaml
-      with your own certificate; both files are read again every minute";
+      with your own certificate; all files are watched, and taken when they change";
 
 /// The options of `serve`.
 #[derive(Debug, Args)]
@@ -70,25 +71,47 @@ pub struct ServeArgs {
     log_level: Verbosity,
 }
 
+impl ServeArgs {
+    /// Two listeners need two ports. The system would only say that the port is in use, and not that it is by us.
+    fn apart(&self) -> anyhow::Result<()> {
+        let Telemetry::At(telemetry) = self.telemetry else { return Ok(()) };
+        let reviews = self.listen.map_or(PORT, |address| address.port());
+        if reviews != 0 && reviews == telemetry.port() {
+            bail!(
+                "--listen and --telemetry both ask for port {reviews}; expected two ports, or --telemetry off"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Serves until a signal comes.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let policy = policy_from(args.policy.as_deref())?;
     let source = args.trust.source()?;
+    let origins = Origins::new(args.policy.clone(), source.clone());
+    let policy = policy_from(args.policy.as_deref())?;
+    args.apart()?;
     let sink = logs::start(args.log_format, args.log_level).context("cannot start the log thread")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(Duration::from_millis(100))
         .build()
         .context("cannot start")?;
-    let ended = runtime.block_on(serve(args, policy, source, &sink));
+    let ended = runtime.block_on(serve(args, policy, source, origins, &sink));
     sink.flush(Duration::from_secs(1));
     runtime.shutdown_timeout(Duration::from_millis(100));
     ended
 }
 
-async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) -> anyhow::Result<ExitCode> {
+async fn serve(
+    args: &ServeArgs,
+    policy: Policy,
+    source: Source,
+    origins: Origins,
+    sink: &Sink,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new().context("cannot handle signals")?;
-    let front = listen(args.listen, args.trust.standalone).await?;
+    let front = listen(args.listen, args.trust.standalone).await.context("reviews (--listen)")?;
     let telemetry = match args.telemetry {
         Telemetry::Off => None,
         Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
@@ -98,7 +121,7 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
 
     let metrics = Arc::new(Metrics::new(policy.hash(), policy.mode_name(), sink.dropped()));
     let slot = Arc::new(tls::CertSlot::default());
-    metrics.certificate_expiry.set(loaded.expires.as_second());
+    metrics.serve_until(loaded.expires);
     slot.publish(loaded.certified);
 
     let authority = match &source {
@@ -115,13 +138,18 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
     }
     .say();
 
+    tracing::info!(policy = policy.hash(), mode = policy.mode_name(), expires = %loaded.expires, "serving");
+
     let (lever, drain) = drain::drain();
-    let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot) };
+    let standing = Arc::clone(&metrics.standing);
+    let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing };
     let limits = Limits::default();
     let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
-    let hash = policy.hash().to_owned();
-    let answering = Arc::new(move |body: &[u8]| admission::answer(body, &policy, clock::now()));
-    let desk = Front::new(answering, &hash, readiness, limits, Arc::clone(&metrics));
+    let policy = Arc::new(ArcSwap::from_pointee(policy));
+    let served =
+        Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
+    let answering = Arc::new(move |body: &[u8]| admission::answer(body, &policy.load(), clock::now()));
+    let desk = Front::new(answering, readiness, limits, Arc::clone(&metrics));
     let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
 
     let reviews = House { door, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };
@@ -139,7 +167,7 @@ async fn serve(args: &ServeArgs, policy: Policy, source: Source, sink: &Sink) ->
         };
         tokio::select! {
             cut = both => cut,
-            never = refresh(&source, &slot, &metrics) => match never {},
+            never = served.keep(origins) => match never {},
         }
     };
     let default = if args.trust.standalone { 1 } else { 5 };

@@ -14,7 +14,7 @@ use crate::trust::{Files, Source, State};
 #[derive(Debug, Args)]
 pub struct TrustArgs {
     /// Keep a certificate authority of our own under --state; needs no cluster.
-    #[arg(long, required_unless_present = "cert", conflicts_with_all = ["cert", "key"])]
+    #[arg(long, required_unless_present = "cert", conflicts_with_all = ["cert", "key", "ca"])]
     pub standalone: bool,
     /// Where ca.crt, ca.key, tls.crt and tls.key are kept [default: $XDG_STATE_HOME/cni-steward, else
     /// ~/.local/state/cni-steward].
@@ -29,6 +29,10 @@ pub struct TrustArgs {
     /// Its private key (PEM).
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    /// The authorities that the API server was told to trust (PEM, the `caBundle`): a certificate that does not lead to
+    /// one of them is refused [default: not checked].
+    #[arg(long, value_name = "FILE", requires = "cert", env = "CNI_STEWARD_CA")]
+    ca: Option<PathBuf>,
     #[arg(long, hide = true, env = "XDG_STATE_HOME")]
     xdg_state_home: Option<OsString>,
     #[arg(long, hide = true, env = "HOME")]
@@ -39,7 +43,7 @@ impl TrustArgs {
     /// What the options ask for.
     pub fn source(&self) -> anyhow::Result<Source> {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            return Ok(Source::Files(Files { cert: cert.clone(), key: key.clone() }));
+            return Ok(Source::Files(Files { cert: cert.clone(), key: key.clone(), ca: self.ca.clone() }));
         }
         let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
         let directory = self

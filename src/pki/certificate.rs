@@ -3,19 +3,14 @@
 use core::net::IpAddr;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rcgen::{KeyPair, PublicKeyData as _};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::ring;
-use rustls::server::ParsedCertificate;
-use rustls::{RootCertStore, pki_types::UnixTime};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use super::Why;
+use super::{Why, chain};
 
 /// A name that a serving certificate is valid for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,7 +80,12 @@ impl Certificate {
     /// Reads the first certificate of a PEM text.
     pub fn read(pem: &str) -> Result<Self, Why> {
         let bad = |what: &dyn fmt::Display| Why::NotACertificate(what.to_string());
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| bad(&error))?;
+        Self::from_der(CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| bad(&error))?)
+    }
+
+    /// Reads a certificate.
+    pub fn from_der(der: CertificateDer<'static>) -> Result<Self, Why> {
+        let bad = |what: &dyn fmt::Display| Why::NotACertificate(what.to_string());
         let (rest, parsed) = X509Certificate::from_der(&der).map_err(|error| bad(&error))?;
         if !rest.is_empty() {
             return Err(bad(&"there are bytes after its end"));
@@ -93,14 +93,16 @@ impl Certificate {
         let second = |at: i64| Timestamp::from_second(at).map_err(|error| bad(&error));
         let alternative = parsed.subject_alternative_name().map_err(|error| bad(&error))?;
         let names = alternative.map(|san| san.value.general_names.iter().filter_map(name).collect());
-        Ok(Self {
-            public_key: parsed.public_key().raw.to_vec(),
-            not_before: second(parsed.validity().not_before.timestamp())?,
-            not_after: second(parsed.validity().not_after.timestamp())?,
-            names: names.unwrap_or_default(),
-            is_authority: parsed.is_ca(),
-            der: der.clone(),
-        })
+        let (public_key, is_authority) = (parsed.public_key().raw.to_vec(), parsed.is_ca());
+        let not_before = second(parsed.validity().not_before.timestamp())?;
+        let not_after = second(parsed.validity().not_after.timestamp())?;
+        let names = names.unwrap_or_default();
+        Ok(Self { der, public_key, not_before, not_after, names, is_authority })
+    }
+
+    /// Its bytes.
+    pub(super) fn der(&self) -> &CertificateDer<'static> {
+        &self.der
     }
 
     /// Checks that a private key (PEM, PKCS #8) is this certificate's.
@@ -111,15 +113,7 @@ impl Certificate {
 
     /// Checks that `authority` signed this serving certificate, as a client would; its validity in time is not asked.
     pub fn signed_by(&self, authority: &Self) -> Result<(), Why> {
-        let wrong = |error: rustls::Error| Why::WrongAuthority(error.to_string());
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der.clone()).map_err(wrong)?;
-        let leaf = ParsedCertificate::try_from(&self.der).map_err(wrong)?;
-        let both_valid = self.not_before.max(authority.not_before).as_second();
-        let moment =
-            UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(both_valid).unwrap_or_default()));
-        let algorithms = ring::default_provider().signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, &[], moment, algorithms).map_err(wrong)
+        chain::leads_to(std::slice::from_ref(self), std::slice::from_ref(authority))
     }
 }
 

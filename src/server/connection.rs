@@ -23,12 +23,14 @@ use tokio_rustls::server::TlsStream;
 
 use super::Limits;
 use super::drain::{Drain, Stage};
+use super::pace::Paced;
 use super::seats::Seat;
 use super::tls;
 use crate::telemetry::metrics::Metrics;
 
-/// Bytes hyper may hold of one connection: bounds a request's head, and memory at 128 connections.
-const BUFFER: usize = 64 * 1024;
+/// Bytes hyper may hold of one connection: bounds a request's head, and memory at 128 connections that all send (4 MiB,
+/// beside 16 of bodies).
+const BUFFER: usize = 32 * 1024;
 /// What a peer that speaks plain HTTP to the TLS port is told (as Go's `net/http` does).
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
@@ -109,6 +111,7 @@ impl<D: Desk> House<D> {
             drop(in_flight);
             Ok::<_, Infallible>(response)
         });
+        let stream = Paced::new(stream, Arc::clone(seat), self.limits);
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())

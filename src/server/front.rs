@@ -28,7 +28,6 @@ pub type Answering = dyn Fn(&[u8]) -> Answer + Send + Sync;
 /// Takes reviews in and gives answers out.
 pub struct Front {
     answering: Arc<Answering>,
-    policy: String,
     readiness: Readiness,
     limits: Limits,
     budget: Budget,
@@ -36,16 +35,15 @@ pub struct Front {
 }
 
 impl Front {
-    /// A desk that lets `answering` decide; `policy` is the policy's hash for the log.
+    /// A desk that lets `answering` decide.
     pub fn new(
         answering: Arc<Answering>,
-        policy: &str,
         readiness: Readiness,
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
         let budget = Budget::new(limits.budget_bytes, metrics.bodies.clone());
-        Self { answering, policy: policy.to_owned(), readiness, limits, budget, metrics }
+        Self { answering, readiness, limits, budget, metrics }
     }
 
     async fn review(&self, request: &mut Request<Incoming>) -> Result<Reply, Refusal> {
@@ -63,6 +61,7 @@ impl Front {
 
     fn decide(&self, body: &[u8]) -> Result<Reply, Refusal> {
         let watch = Stopwatch::start();
+        let policy = self.metrics.standing.policy();
         let answer = catch_unwind(AssertUnwindSafe(|| (self.answering)(body)));
         let took = watch.elapsed();
         self.metrics.request_bytes.inc_by(body.len() as u64);
@@ -70,12 +69,12 @@ impl Front {
             self.metrics.panics.inc();
             let record = Record { resource: "other", verdict: "error", reason: "panic", ..Record::default() };
             self.metrics.review(&record, took);
-            logs::decision(&record, &self.policy, took);
+            logs::decision(&record, &policy.hash, took);
             return Err(Refusal::Panicked);
         };
         self.metrics.response_bytes.inc_by(answer.body.len() as u64);
         self.metrics.review(&answer.record, took);
-        logs::decision(&answer.record, &self.policy, took);
+        logs::decision(&answer.record, &policy.hash, took);
         let mut response = Response::new(Full::from(answer.body));
         *response.status_mut() =
             StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -88,8 +88,9 @@ impl<D: Desk> Floor<D> {
     async fn seat(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.failing = false;
         while self.seats.len() >= self.house.limits.connections {
-            if self.seats.spare_one() {
-                tracing::debug!(door = D::NAME, "closed the longest idle connection to make room");
+            if self.seats.spare_one(self.house.limits.lag) {
+                self.house.metrics.spared();
+                tracing::debug!(door = D::NAME, "closed a connection to make room");
             } else {
                 // All are in flight: the newcomer waits until one is done.
                 tokio::select! {
@@ -129,7 +130,7 @@ impl<D: Desk> Floor<D> {
             self.failing = true;
             tracing::error!(%error, door = D::NAME, open = self.seats.len(), "cannot accept connections, trying on");
         }
-        self.seats.spare_one();
+        self.seats.spare_one(self.house.limits.lag);
         sleep(self.house.limits.backoff).await;
     }
 

@@ -6,13 +6,17 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Desk;
 use super::drain::{Drain, Stage};
 use super::refusal::Refusal;
 use super::tls::CertSlot;
+use crate::telemetry::clock;
 use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::standing::Standing;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// A response as this server gives it.
 pub type Reply = Response<Full<Bytes>>;
@@ -24,17 +28,33 @@ pub struct Readiness {
     pub drain: Drain,
     /// Not without a certificate.
     pub slot: Arc<CertSlot>,
+    /// Not with an expired one.
+    pub standing: Arc<Standing>,
 }
 
 impl Readiness {
-    /// Answers `/livez` and `/readyz`; anything else is `None`.
+    /// Answers `/livez` and `/readyz`, with `?verbose` saying what this replica stands on; anything else is `None`.
     pub fn probe(&self, request: &Request<Incoming>) -> Option<Result<Reply, Refusal>> {
         let ready = match request.uri().path() {
             "/livez" => Ok(()),
             "/readyz" => self.ready(),
             _ => return None,
         };
-        Some(reads_only(request).and(ready).map(|()| text("text/plain; charset=utf-8", "ok")))
+        let verbose = request.uri().query().is_some_and(|query| {
+            query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="))
+        });
+        Some(reads_only(request).and_then(|()| match ready {
+            ready if verbose => {
+                let (status, word) = match &ready {
+                    Ok(()) => (StatusCode::OK, "ok".to_owned()),
+                    Err(refusal) => (refusal.status(), refusal.to_string()),
+                };
+                let mut reply = text(PLAIN, format!("{}{word}\n", self.standing));
+                *reply.status_mut() = status;
+                Ok(reply)
+            }
+            ready => ready.map(|()| text(PLAIN, "ok")),
+        }))
     }
 
     fn ready(&self) -> Result<(), Refusal> {
@@ -42,6 +62,8 @@ impl Readiness {
             Err(Refusal::NotReady("shutting down"))
         } else if self.slot.is_empty() {
             Err(Refusal::NotReady("no certificate yet"))
+        } else if self.standing.has_expired(clock::now()) {
+            Err(Refusal::NotReady("the certificate has expired"))
         } else {
             Ok(())
         }

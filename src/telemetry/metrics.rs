@@ -1,8 +1,10 @@
 //! Metrics by Prometheus convention under `cni_steward_`. Label values come from fixed lists only, so that no request
 //! can grow them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
@@ -36,10 +39,15 @@ pub struct Metrics {
     handshake_failures: Family<Cause, Counter>,
     refusals: Family<Code, Counter>,
     connections: Family<Door, Gauge>,
+    spared: Counter,
     /// Reviews lost to a panic.
     pub panics: Counter,
-    /// When the certificate that is served expires, in Unix seconds.
-    pub certificate_expiry: Gauge,
+    certificate_expiry: Gauge,
+    policy: Family<Effective, Gauge>,
+    reloads: Family<Reload, Counter>,
+    reload_successful: Family<Subject, Gauge>,
+    /// What this replica decides and serves with.
+    pub standing: Arc<Standing>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -65,6 +73,23 @@ struct Door {
     door: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Effective {
+    hash: String,
+    mode: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Subject {
+    part: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reload {
+    part: &'static str,
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// Registers everything; `log_lines_dropped` is the log sink's own counter.
     pub fn new(policy_hash: &str, policy_mode: &'static str, log_lines_dropped: Counter) -> Self {
@@ -79,8 +104,13 @@ impl Metrics {
             handshake_failures: Family::default(),
             refusals: Family::default(),
             connections: Family::default(),
+            spared: Counter::default(),
             panics: Counter::default(),
             certificate_expiry: Gauge::default(),
+            policy: Family::default(),
+            reloads: Family::default(),
+            reload_successful: Family::default(),
+            standing: Arc::new(Standing::new(policy_hash, policy_mode)),
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -111,6 +141,11 @@ impl Metrics {
             m.refusals.clone(),
         );
         registry.register("connections", "Open connections", m.connections.clone());
+        registry.register(
+            "connections_closed_for_room",
+            "Connections closed because another wanted in and there was no room",
+            m.spared.clone(),
+        );
         registry.register("panics", "Reviews lost to a panic", m.panics.clone());
         registry.register_with_unit(
             "certificate_expiry_timestamp",
@@ -120,11 +155,24 @@ impl Metrics {
         );
         registry.register("log_lines_dropped", "Log lines lost because nobody read them", log_lines_dropped);
         registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("policy_info", "The policy in force", m.policy.clone());
         registry.register(
-            "policy",
-            "The policy in force",
-            Info::new([("hash", policy_hash.to_owned()), ("mode", policy_mode.to_owned())]),
+            "reloads",
+            "Files read anew because they had changed or could not be taken before",
+            m.reloads.clone(),
         );
+        registry.register(
+            "reload_successful",
+            "1 while the newest file is in force, 0 while an earlier one is",
+            m.reload_successful.clone(),
+        );
+        m.policy.get_or_create(&Effective { hash: policy_hash.to_owned(), mode: policy_mode }).set(1);
+        for part in Part::ALL {
+            m.reload_successful.get_or_create(&Subject { part: part.name() }).set(1);
+            for outcome in ["taken", "refused"] {
+                drop(m.reloads.get_or_create(&Reload { part: part.name(), outcome }));
+            }
+        }
         Self { registry, ..metrics }
     }
 
@@ -148,6 +196,41 @@ impl Metrics {
     /// Counts a request that was turned away.
     pub fn refused(&self, code: u16) {
         self.refusals.get_or_create(&Code { code }).inc();
+    }
+
+    /// From now on this policy decides.
+    pub fn decide_by(&self, hash: &str, mode: &'static str) {
+        self.policy.clear();
+        self.policy.get_or_create(&Effective { hash: hash.to_owned(), mode }).set(1);
+        self.standing.decide_by(InForce { hash: hash.to_owned(), mode });
+    }
+
+    /// The certificate that is served expires then.
+    pub fn serve_until(&self, expires: Timestamp) {
+        self.certificate_expiry.set(expires.as_second());
+        self.standing.serve_until(expires);
+    }
+
+    /// A changed file was read and taken.
+    pub fn taken(&self, part: Part) {
+        self.reloads.get_or_create(&Reload { part: part.name(), outcome: "taken" }).inc();
+    }
+
+    /// A file was read and refused; what was in force before still is.
+    pub fn refused_file(&self, part: Part) {
+        self.reloads.get_or_create(&Reload { part: part.name(), outcome: "refused" }).inc();
+        self.set_in_order(part, false);
+    }
+
+    /// Whether the newest file of a part is in force.
+    pub fn set_in_order(&self, part: Part, in_order: bool) {
+        self.reload_successful.get_or_create(&Subject { part: part.name() }).set(i64::from(in_order));
+        self.standing.refused(part, !in_order);
+    }
+
+    /// Counts a connection that was closed to make room.
+    pub fn spared(&self) {
+        self.spared.inc();
     }
 
     /// The gauge of open connections of one listener.

@@ -1,28 +1,36 @@
 //! A certificate and key that somebody else looks after: read, checked, never written.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::certified::{Unusable, certified};
 use super::{Loaded, TrustError};
-use crate::pki::Certificate;
+use crate::pki::{Certificate, chain};
 
-/// `--cert` and `--key`.
+/// More than any chain or bundle has, and no more than a Secret holds.
+const LARGEST: u64 = 1 << 20;
+/// How far clocks may differ. A certificate that begins later than that is a mistake, not a difference.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// `--cert`, `--key` and `--ca`.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// PEM, the leaf first, then what leads to the root.
     pub cert: PathBuf,
     /// PEM.
     pub key: PathBuf,
+    /// PEM, what the API server was told to trust; not checked against when absent.
+    pub ca: Option<PathBuf>,
 }
 
 impl Files {
-    /// Reads both and checks that they can be served at `now`.
+    /// Reads all and checks that they can be served at `now`, and that who trusts the authority accepts them.
     pub fn load(&self, now: Timestamp) -> Result<Loaded, TrustError> {
-        let (chain, key) = (read(&self.cert)?, read(&self.key)?);
-        let certified = certified(chain.as_bytes(), key.as_bytes()).map_err(|error| {
+        let (text, key) = (read(&self.cert)?, read(&self.key)?);
+        let certified = certified(text.as_bytes(), key.as_bytes()).map_err(|error| {
             let path = if matches!(error, Unusable::Certificate) { &self.cert } else { &self.key };
             match error {
                 Unusable::Mismatch => {
@@ -31,26 +39,59 @@ impl Files {
                 error => TrustError::unusable(path, error.to_string()),
             }
         })?;
-        let leaf = Certificate::read(&chain).map_err(|why| TrustError::from((self.cert.as_path(), why)))?;
-        if now >= leaf.not_after {
-            return Err(TrustError::unusable(&self.cert, format!("it expired on {}", leaf.not_after)));
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |why| TrustError::from((path.as_path(), why))
+        };
+        let chain = chain::read(&text).map_err(at(&self.cert))?;
+        let leaf = chain::leaf(&chain).map_err(at(&self.cert))?;
+        for certificate in &chain {
+            in_time(certificate, now).map_err(|why| TrustError::unusable(&self.cert, why))?;
+        }
+        if let Some(ca) = &self.ca {
+            let bundle = chain::read(&read(ca)?).map_err(at(ca))?;
+            chain::authorities(&bundle).map_err(at(ca))?;
+            if let Some(Err(why)) =
+                bundle.iter().map(|authority| in_time(authority, now)).min_by_key(Result::is_err)
+            {
+                return Err(TrustError::unusable(ca, why));
+            }
+            chain::leads_to(&chain, &bundle).map_err(|why| {
+                TrustError::unusable(&self.cert, format!("it does not lead to {}: {why}", ca.display()))
+            })?;
         }
         let mut notes = Vec::new();
-        if now < leaf.not_before {
-            notes.push(format!("{} is valid only from {} on", self.cert.display(), leaf.not_before));
-        }
         if leaf.names.is_empty() {
             notes.push(format!(
                 "{} has no subjectAltName, and the API server reads no other name",
                 self.cert.display()
             ));
         }
-        Ok(Loaded { certified, expires: leaf.not_after, notes })
+        Ok(Loaded { certified, begins: leaf.not_before, expires: leaf.not_after, notes })
+    }
+}
+
+fn in_time(certificate: &Certificate, now: Timestamp) -> Result<(), String> {
+    let Certificate { not_before, not_after, .. } = certificate;
+    if now >= *not_after {
+        Err(format!("it expired on {not_after}; expected one that is valid now ({now:.0})"))
+    } else if not_before.duration_since(now) > SKEW {
+        Err(format!(
+            "it is valid only from {not_before} on; expected one that is valid now ({now:.0}); is the clock right?"
+        ))
+    } else {
+        Ok(())
     }
 }
 
 /// Reads a text file of moderate size, following links.
 fn read(path: &Path) -> Result<String, TrustError> {
-    let bytes = fs::read(path).map_err(TrustError::io("read", path))?;
-    String::from_utf8(bytes).map_err(|_| TrustError::unusable(path, "it is not PEM text"))
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(TrustError::io("read", path))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(TrustError::unusable(path, "it is larger than 1 MiB; expected a PEM text"));
+    }
+    String::from_utf8(bytes).map_err(|_| TrustError::unusable(path, "it is not text; expected PEM"))
 }

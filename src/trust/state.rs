@@ -41,11 +41,11 @@ impl State {
         let mut pair = self.bring_up_to_date(now, &mut notes)?;
         let damaged =
             |part| move |why| TrustError::Damaged { path: self.path(part), fault: pki::Fault { part, why } };
-        let expires = Certificate::read(&pair.cert).map_err(damaged(Part::Cert))?.not_after;
+        let leaf = Certificate::read(&pair.cert).map_err(damaged(Part::Cert))?;
         let key = std::mem::take(&mut pair.key);
         let certified = certified(pair.cert.as_bytes(), key.as_bytes())
             .map_err(|error| TrustError::unusable(&self.path(Part::Key), error.to_string()))?;
-        Ok(Loaded { certified, expires, notes })
+        Ok(Loaded { certified, begins: leaf.not_before, expires: leaf.not_after, notes })
     }
 
     fn bring_up_to_date(&self, now: Timestamp, notes: &mut Vec<String>) -> Result<Pair, TrustError> {

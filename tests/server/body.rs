@@ -100,6 +100,27 @@ async fn over_the_budget_a_review_is_503_with_retry_after_and_the_budget_comes_b
     assert_eq!(third.reply().await.unwrap().status, 200);
 }
 
+/// Fault 49: large bodies take no memory that an ordinary review needs.
+#[tokio::test]
+async fn large_bodies_leave_room_for_small_ones() {
+    let limits =
+        cni_steward::server::Limits { budget_bytes: 1_600_000, body: Duration::from_secs(10), ..short() };
+    let server = start(limits, Arc::new(echo)).await;
+    let mut large = server.connect().await;
+    let whole = post(&" ".repeat(1_400_000));
+    large.send(&whole[..whole.len() - 1]).await;
+    server.counts("cni_steward_reviews_in_flight_bytes 1399999").await;
+    let mut another = server.connect().await;
+    another.send(post(&" ".repeat(150_000))).await;
+    assert_eq!(another.reply().await.unwrap().status, 503);
+    let mut small = server.connect().await;
+    small.send(post(&" ".repeat(100_000))).await;
+    assert_eq!(small.reply().await.unwrap().body, r#"{"bytes":100000}"#);
+    large.send(" ").await;
+    assert_eq!(large.reply().await.unwrap().body, r#"{"bytes":1400000}"#);
+    server.counts("cni_steward_reviews_in_flight_bytes 0").await;
+}
+
 /// Fault 27.
 #[tokio::test]
 async fn expect_100_continue_is_answered_before_the_body_comes() {

@@ -134,6 +134,26 @@ fn a_port_in_use_is_an_error_that_names_it() {
         "{said}"
     );
     assert!(!state.exists(), "nothing was made");
+    let listen = ["--standalone", "--state", arg(&state), "--listen", "127.0.0.1:0", "--telemetry", &address];
+    let (code, said) = refused(&listen);
+    let expected =
+        format!("telemetry (--telemetry): cannot listen on {address}: another program listens there");
+    assert!(code == 2 && said.contains(&expected), "{said}");
+}
+
+#[test]
+fn two_listeners_on_one_port_are_an_error_that_names_both() {
+    let ports = [
+        (&["--listen", "127.0.0.1:19443", "--telemetry", "127.0.0.1:19443"][..], "19443"),
+        (&["--listen", "0.0.0.0:19443", "--telemetry", "[::1]:19443"], "19443"),
+        (&["--telemetry", "127.0.0.1:9443"], "9443"),
+        (&["--listen", "[::]:9444"], "9444"),
+    ];
+    for (arguments, port) in ports {
+        let (code, said) = refused(&[&["--standalone"], arguments].concat());
+        let expected = format!("--listen and --telemetry both ask for port {port}; expected two ports");
+        assert!(code == 2 && said.contains(&expected), "{arguments:?}: {said}");
+    }
 }
 
 /// Fault 57: nobody reads the log. Reviews go on, the exit is orderly.

@@ -21,7 +21,10 @@ mod server;
 
 mod body;
 mod drain;
+mod flood;
 mod panics;
+mod reload;
 mod requests;
+mod slow;
 mod strangers;
 mod transport;

@@ -72,6 +72,18 @@ async fn probes_answer_over_tls_and_on_the_plain_listener() {
     assert!(get(&server, "/mutate").await.starts_with("HTTP/1.1 404"));
 }
 
+/// Faults 38, 39: no client would accept us, so no review sent now would be answered.
+#[tokio::test]
+async fn with_an_expired_certificate_it_is_alive_and_not_ready() {
+    let server = echoing().await;
+    server.metrics.serve_until(jiff::Timestamp::from_second(1_700_000_000).unwrap());
+    let page = get(&server, "/readyz").await;
+    assert!(page.starts_with("HTTP/1.1 503") && page.contains("the certificate has expired"), "{page}");
+    let page = get(&server, "/readyz?verbose").await;
+    assert!(page.starts_with("HTTP/1.1 503") && page.contains("certificate: expires 2023-11-14"), "{page}");
+    assert!(get(&server, "/livez").await.starts_with("HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn metrics_tell_what_was_decided() {
     let server = echoing().await;
@@ -146,4 +158,65 @@ async fn a_head_without_end_is_cut_off() {
     let endless = format!("POST /mutate HTTP/1.1\r\nx: {}\r\n", "y".repeat(1 << 20));
     client.try_send(endless).await.ok();
     assert!(client.reply().await.is_none_or(|reply| reply.status == 431));
+}
+
+/// The page and its documentation tell of the same metrics with the same labels, and no other.
+#[tokio::test]
+async fn every_metric_is_documented_and_every_documented_metric_is_there() {
+    let server = echoing().await;
+    ask(&server, &post("{}")).await;
+    ask(&server, "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    drop(TcpStream::connect(server.address).await.unwrap());
+    server.counts(r#"cni_steward_tls_handshake_failures_total{cause="closed_by_client"} 1"#).await;
+    let mut served: Vec<_> = get(&server, "/metrics").await.lines().filter_map(sample).collect();
+    served.sort();
+    served.dedup();
+    let page = include_str!("../../docs/metrics.md");
+    let mut told: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `cni_steward_")?.split('`').next())
+        .map(|name| format!("cni_steward_{name}"))
+        .collect();
+    told.sort();
+    assert_eq!(served, told);
+}
+
+/// `name{label,label}` of a line of the page, a histogram under its own name.
+fn sample(line: &str) -> Option<String> {
+    let name = line.rsplit_once(' ').filter(|_| line.starts_with("cni_steward_"))?.0;
+    let (name, labels) = name.split_once('{').unwrap_or((name, ""));
+    if name.ends_with("_sum") || name.ends_with("_count") {
+        return None;
+    }
+    let Some(name) = name.strip_suffix("_bucket").or(Some(name)).filter(|_| !labels.is_empty()) else {
+        return Some(name.to_owned());
+    };
+    let labels: Vec<_> =
+        labels.split(',').filter_map(|label| label.split_once('=')).map(|(label, _)| label).collect();
+    Some(if labels == ["le"] { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) })
+}
+
+/// Every alert that is documented asks for metrics that exist, and says what it means and what to do.
+#[tokio::test]
+async fn alerts_ask_for_metrics_that_exist() {
+    let page = include_str!("../../docs/metrics.md");
+    let alerts: Vec<_> = page.lines().filter(|line| line.starts_with("| `CniSteward")).collect();
+    assert!(alerts.len() >= 10, "{alerts:?}");
+    let known: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next())
+        .filter(|name| name.starts_with("cni_steward_"))
+        .collect();
+    for alert in alerts {
+        assert_eq!(alert.matches(" | ").count(), 4, "name, expression, for, meaning, action: {alert}");
+        let asked: Vec<_> = alert
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("cni_steward_"))
+            .collect();
+        assert!(!asked.is_empty(), "{alert}");
+        for name in asked {
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(known.contains(&name), "{name} of {alert}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The real binary, started on free ports, and stopped when the test ends.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -101,6 +101,24 @@ impl Program {
         let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         Duration::from_millis(ticks * 10)
+    }
+
+    /// A page of the plain listener, head and body.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn page(&self, path: &str) -> String {
+        let mut plain = TcpStream::connect(self.metrics).unwrap();
+        write!(plain, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        plain.read_to_string(&mut page).unwrap();
+        page
+    }
+
+    /// A line of `/proc/PID/status` in KiB, such as `VmRSS`.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let found = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')).unwrap();
+        found.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     fn told(&self, before: &str, after: &str) -> SocketAddr {

@@ -34,7 +34,9 @@ pub fn short() -> Limits {
     Limits {
         handshake: Duration::from_millis(300),
         idle: Duration::from_millis(500),
+        head: Duration::from_millis(300),
         body: Duration::from_millis(300),
+        answer: Duration::from_millis(300),
         linger: Duration::from_millis(200),
         finish: Duration::from_secs(5),
         ..Limits::default()
@@ -68,7 +70,8 @@ pub async fn start(limits: Limits, answering: Arc<Answering>) -> Server {
     let metrics =
         Arc::new(Metrics::new("abc", "Observe", prometheus_client::metrics::counter::Counter::default()));
     let (lever, drain) = drain::drain();
-    let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot) };
+    let readiness =
+        Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing: Arc::clone(&metrics.standing) };
 
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (front, side) = (listener::bind(any).await.unwrap(), listener::bind(any).await.unwrap());
@@ -77,7 +80,7 @@ pub async fn start(limits: Limits, answering: Arc<Answering>) -> Server {
     let house =
         House { door: Door::Plain, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };
     tokio::spawn(listener::serve(side, Arc::new(house)));
-    let desk = Front::new(answering, "abc", readiness, limits, Arc::clone(&metrics));
+    let desk = Front::new(answering, readiness, limits, Arc::clone(&metrics));
     let door = Door::Tls(tls::config(Arc::clone(&slot)).unwrap());
     let house = House { door, desk, limits, drain, metrics: Arc::clone(&metrics) };
     let task = tokio::spawn(listener::serve(front, Arc::new(house)));

@@ -1,0 +1,118 @@
+//! What this replica decides and serves with now, for those who ask: the log line of a review, the metrics and
+//! `/readyz?verbose`. Two replicas that show the same policy hash decide alike (law 12).
+//!
+//! Written only by the serving thread, between two reviews, so that one review sees one policy throughout.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
+
+/// What is read from files and may be exchanged while serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The policy.
+    Policy,
+    /// The certificate and its key.
+    Certificate,
+}
+
+impl Part {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Policy, Self::Certificate];
+
+    /// The word in metrics and probes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+/// The policy that decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// Its hash.
+    pub hash: String,
+    /// Its mode.
+    pub mode: &'static str,
+}
+
+/// What this replica stands on.
+#[derive(Debug)]
+pub struct Standing {
+    policy: ArcSwap<InForce>,
+    /// Unix seconds.
+    expires: AtomicI64,
+    policy_refused: AtomicBool,
+    certificate_refused: AtomicBool,
+}
+
+impl Standing {
+    /// Decides by this policy, and has no certificate yet.
+    pub fn new(hash: &str, mode: &'static str) -> Self {
+        Self {
+            policy: ArcSwap::from_pointee(InForce { hash: hash.to_owned(), mode }),
+            expires: AtomicI64::new(i64::MAX),
+            policy_refused: AtomicBool::new(false),
+            certificate_refused: AtomicBool::new(false),
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Guard<Arc<InForce>> {
+        self.policy.load()
+    }
+
+    pub(super) fn decide_by(&self, policy: InForce) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    pub(super) fn serve_until(&self, expires: Timestamp) {
+        self.expires.store(expires.as_second(), Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self, part: Part, refused: bool) {
+        self.flag(part).store(refused, Ordering::Relaxed);
+    }
+
+    /// True while the newest file of this part could not be taken and an earlier one is in force.
+    pub fn is_refused(&self, part: Part) -> bool {
+        self.flag(part).load(Ordering::Relaxed)
+    }
+
+    /// True when no client accepts the served certificate any more.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.as_second() >= self.expires.load(Ordering::Relaxed)
+    }
+
+    fn flag(&self, part: Part) -> &AtomicBool {
+        match part {
+            Part::Policy => &self.policy_refused,
+            Part::Certificate => &self.certificate_refused,
+        }
+    }
+}
+
+/// The lines of `/readyz?verbose`, as Kubernetes writes them. They go to whoever asks, so they quote no file.
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let note = |part| {
+            if self.is_refused(part) {
+                "; the newest file was refused and an earlier one is in force, the log says why"
+            } else {
+                ""
+            }
+        };
+        let policy = self.policy();
+        writeln!(f, "policy: mode {}, hash {}{}", policy.mode, policy.hash, note(Part::Policy))?;
+        let expires = match Timestamp::from_second(self.expires.load(Ordering::Relaxed)) {
+            Ok(expires) => format!("expires {expires}"),
+            Err(_) => "none yet".to_owned(),
+        };
+        writeln!(f, "certificate: {expires}{}", note(Part::Certificate))
+    }
+}
