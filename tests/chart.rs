@@ -146,9 +146,9 @@ fn every_alert_is_documented_and_seen_to_fire() {
     assert!(rules.len() > 10, "expected alerts, got {}", rules.len());
     for rule in rules {
         let alert = rule["alert"].as_str().unwrap();
-        assert!(
-            documented.contains(&format!("| `{alert}` |")),
-            "docs/metrics.md does not say what {alert} means"
-        );
+        assert!(documented.contains(&format!("| `{alert}` |")), "docs/metrics.md does not tell of {alert}");
+        let fires = format!("alertname: {alert}\n        exp_alerts:\n");
+        assert!(tests.contains(&fires), "no test expects {alert} to fire");
+        assert!(tests.contains(&format!("alertname: {alert}}}")), "no test expects {alert} to be quiet");
     }
 }

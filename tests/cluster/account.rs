@@ -61,18 +61,12 @@ impl Account {
         }
     }
 
-    fn patch(&self, object: &str, kind: &str, patch: &str) -> Output {
-        self.try_to(&["patch", object, "--type", kind, "-p", patch], None)
+    fn type_in(&self, words: &str) -> Output {
+        self.try_to(&words.split_whitespace().collect::<Vec<_>>(), None)
     }
 
-    #[track_caller]
-    fn refused(&self, what: &str, output: &Output) {
-        assert!(output.code != 0, "expected to be refused: {what}\n{output}");
-        let said = output.stderr.to_lowercase();
-        assert!(
-            said.contains("forbidden") || said.contains("denied"),
-            "refused, but not for want of rights: {what}\n{output}"
-        );
+    fn patch(&self, object: &str, kind: &str, patch: &str) -> Output {
+        self.try_to(&["patch", object, "--type", kind, "-p", patch], None)
     }
 
     /// What the chart has just stored takes effect a moment later.
@@ -95,6 +89,17 @@ impl Account {
             .unwrap();
         }
     }
+}
+
+/// Expects an answer that says: no rights.
+#[track_caller]
+fn refused(what: &str, output: &Output) {
+    assert!(output.code != 0, "expected to be refused: {what}\n{output}");
+    let said = output.stderr.to_lowercase();
+    assert!(
+        said.contains("forbidden") || said.contains("denied"),
+        "refused, but not for want of rights: {what}\n{output}"
+    );
 }
 
 const POD_LABEL: &str = r#"{"spec":{"template":{"metadata":{"labels":{"evil":"yes"}}}}}"#;
@@ -160,58 +165,43 @@ fn work(version: Version, helm: Helm) {
     ]);
     all_that_it_does(&account);
 
-    for object in [
-        "serviceaccount/other",
-        "configmap/other",
-        "clusterrole/other",
-        "clusterrolebinding/other",
-        "secret/other",
-        "namespace/kube-system",
-        "mutatingwebhookconfiguration/other",
-        "daemonset/other",
-        "deployment/cni-steward",
-        "lease/other",
-    ] {
-        account.refused(object, &account.patch(object, "merge", STAMP));
-        account.refused(object, &account.try_to(&["delete", object], None));
+    let others = "serviceaccount/other configmap/other clusterrole/other clusterrolebinding/other secret/other \
+                  namespace/kube-system mutatingwebhookconfiguration/other daemonset/other deployment/cni-steward lease/other";
+    for object in others.split_whitespace() {
+        refused(object, &account.patch(object, "merge", STAMP));
+        refused(object, &account.try_to(&["delete", object], None));
     }
     for (kind, name) in OBJECTS {
         let object = format!("{kind}/{name}");
-        account.refused("deletion", &account.try_to(&["delete", &object], None));
+        refused("deletion", &account.try_to(&["delete", &object], None));
     }
     for object in ["configmap/amazon-vpc-cni", "serviceaccount/aws-node", "daemonset/aws-node"] {
         let token = format!("--token={}", account.token);
         let args = ["patch", object, "--type=merge", "-p", STAMP, "-n", "default", &token];
-        account.refused("another namespace", &account.plane.kubectl(User::Admin, &args));
+        refused("another namespace", &account.plane.kubectl(User::Admin, &args));
     }
-    for args in [
-        &["get", "secret", "other"][..],
-        &["get", "secrets"],
-        &["get", "configmaps"],
-        &["get", "daemonsets", "-A"],
-        &["create", "secret", "generic", "new"],
-        &["create", "configmap", "new"],
-        &[
-            "create",
-            "clusterrolebinding",
-            "new",
-            "--clusterrole=cluster-admin",
-            "--serviceaccount=kube-system:cni-steward",
-        ],
-        &["create", "token", "aws-node"],
-        &["create", "serviceaccount", "new"],
-        &["run", "new", "--image=evil:1"],
-        &["get", "namespaces", "--as=joe"],
-        &["patch", "ds/aws-node", "--subresource=status", "--type=merge", "-p", STAMP],
+    for words in [
+        "get secret other",
+        "get secrets",
+        "get configmaps",
+        "get daemonsets -A",
+        "create secret generic new",
+        "create configmap new",
+        "create clusterrolebinding new --clusterrole=cluster-admin --serviceaccount=kube-system:cni-steward",
+        "create token aws-node",
+        "create serviceaccount new",
+        "run new --image=evil:1",
+        "get namespaces --as=joe",
+        "patch ds/aws-node --subresource=status --type=merge -p STAMP",
     ] {
-        account.refused(&args.join(" "), &account.try_to(args, None));
+        refused(words, &account.type_in(words));
     }
     if version == Version::V1_24 {
         // What the chart's README and NOTES warn of: a role cannot say "metadata only".
         account.patch("daemonset/aws-node", "json", SET_IMAGE).ok();
     }
-    account.refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
-    account.refused(
+    refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
+    refused(
         "another role in the binding",
         &account.patch("clusterrolebinding/aws-node", "merge", r#"{"roleRef":{"name":"cluster-admin"}}"#),
     );
@@ -220,40 +210,36 @@ fn work(version: Version, helm: Helm) {
 fn metadata_only() {
     let account = Account::new(Version::V1_36, Helm::V4);
     let lease = r#"{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"other"}}"#;
-    account.refused("another lease", &account.try_to(&["create", "-f", "-"], Some(lease)));
-    for (object, kind, patch) in [
-        ("daemonset/aws-node", "json", SET_IMAGE),
-        ("daemonset/aws-node", "merge", POD_LABEL),
-        ("daemonset/aws-node", "merge", r#"{"spec":{"template":{"spec":{"nodeSelector":{"no":"where"}}}}}"#),
-        ("serviceaccount/aws-node", "merge", r#"{"secrets":[{"name":"evil"}]}"#),
-        ("serviceaccount/aws-node", "merge", r#"{"imagePullSecrets":[{"name":"evil"}]}"#),
-        (
-            "serviceaccount/aws-node",
-            "merge",
-            r#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"evil"}}}"#,
-        ),
-        ("configmap/amazon-vpc-cni", "merge", r#"{"data":{"enable-network-policy-controller":"evil"}}"#),
-        ("configmap/amazon-vpc-cni", "merge", r#"{"data":null}"#),
-        ("clusterrole/aws-node", "json", NEW_RULE),
-        ("clusterrole/aws-node", "merge", r#"{"rules":[]}"#),
+    refused("another lease", &account.try_to(&["create", "-f", "-"], Some(lease)));
+    for (object, patch) in [
+        ("ds/aws-node", SET_IMAGE),
+        ("ds/aws-node", POD_LABEL),
+        ("ds/aws-node", r#"{"spec":{"template":{"spec":{"nodeSelector":{"no":"where"}}}}}"#),
+        ("sa/aws-node", r#"{"secrets":[{"name":"evil"}]}"#),
+        ("sa/aws-node", r#"{"imagePullSecrets":[{"name":"evil"}]}"#),
+        ("sa/aws-node", r#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"evil"}}}"#),
+        ("cm/amazon-vpc-cni", r#"{"data":{"enable-network-policy-controller":"evil"}}"#),
+        ("cm/amazon-vpc-cni", r#"{"data":null}"#),
+        ("clusterrole/aws-node", r#"{"rules":[]}"#),
         (
             "clusterrolebinding/aws-node",
-            "merge",
             r#"{"subjects":[{"kind":"ServiceAccount","name":"evil","namespace":"default"}]}"#,
         ),
-        ("crd/eniconfigs.crd.k8s.amazonaws.com", "merge", r#"{"spec":{"names":{"shortNames":["evil"]}}}"#),
-        ("daemonset/aws-node", "merge", r#"{"metadata":{"finalizers":["evil.dev/never"]}}"#),
+        ("crd/eniconfigs.crd.k8s.amazonaws.com", r#"{"spec":{"names":{"shortNames":["evil"]}}}"#),
+        ("ds/aws-node", r#"{"metadata":{"finalizers":["evil.dev/never"]}}"#),
         (
-            "daemonset/aws-node",
-            "merge",
+            "ds/aws-node",
             r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"1"}]}}"#,
         ),
-        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"k8s-app":null}}}"#),
-        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"k8s-app":"other"}}}"#),
-        ("daemonset/aws-node", "merge", r#"{"metadata":{"labels":{"other":"label"}}}"#),
-        ("daemonset/aws-node", "merge", r#"{"metadata":{"annotations":{"other":"annotation"}}}"#),
+        ("ds/aws-node", r#"{"metadata":{"labels":{"k8s-app":null}}}"#),
+        ("ds/aws-node", r#"{"metadata":{"labels":{"k8s-app":"other"}}}"#),
+        ("ds/aws-node", r#"{"metadata":{"labels":{"other":"label"}}}"#),
+        ("ds/aws-node", r#"{"metadata":{"annotations":{"other":"annotation"}}}"#),
     ] {
-        account.refused(patch, &account.patch(object, kind, patch));
+        let kind = if patch.starts_with('[') { "json" } else { "merge" };
+        let output = account.patch(object, kind, patch);
+        refused(patch, &output);
+        assert!(output.stderr.contains("cni-steward-own-account"), "not by the policy: {patch}\n{output}");
     }
     // All of that was refused by the rules and not by chance.
     all_that_it_does(&account);
@@ -261,41 +247,28 @@ fn metadata_only() {
 
 fn cluster_admin() {
     let account = Account::new(Version::V1_36, Helm::V4);
-    let grant = [
-        "create",
-        "clusterrolebinding",
-        "too-much",
-        "--clusterrole=cluster-admin",
-        "--serviceaccount=kube-system:cni-steward",
-    ];
-    account.plane.kubectl(User::Admin, &grant).ok();
+    let grant = "create clusterrolebinding too-much --clusterrole=cluster-admin \
+                 --serviceaccount=kube-system:cni-steward";
+    account.plane.shell(User::Admin, grant).ok();
     until("the account could read Secrets", Duration::from_secs(20), || {
         (account.try_to(&["get", "secrets"], None).code == 0).then_some(())
     })
     .unwrap();
-    for args in [
-        &["delete", "daemonset/aws-node"][..],
-        &["create", "configmap", "new"],
-        &["create", "secret", "generic", "new"],
-        &["create", "token", "aws-node"],
-        &["run", "new", "--image=evil:1"],
-        &["delete", "namespace", "default"],
-        &["scale", "deployment/cni-steward", "--replicas=0"],
-        &["label", "namespace", "kube-system", "a=b"],
-        &[
-            "patch",
-            "ds/aws-node",
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            r#"{"status":{"numberReady":9}}"#,
-        ],
-        &["set", "image", "daemonset/aws-node", "aws-node=evil:1"],
+    for words in [
+        "delete daemonset/aws-node",
+        "create configmap new",
+        "create secret generic new",
+        "create token aws-node",
+        "run new --image=evil:1",
+        "delete namespace default",
+        "scale deployment/cni-steward --replicas=0",
+        "label namespace kube-system a=b",
+        "patch ds/aws-node --subresource=status --type=merge -p {\"status\":{\"numberReady\":9}}",
+        "set image daemonset/aws-node aws-node=evil:1",
     ] {
-        account.refused(&args.join(" "), &account.try_to(args, None));
+        refused(words, &account.type_in(words));
     }
-    account.refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
-    // Nobody else is held to it.
+    refused("a new rule in aws-node", &account.patch("clusterrole/aws-node", "json", NEW_RULE));
     account.plane.kubectl(User::Joe, &["label", "namespace", "default", "a=b"]).ok();
     all_that_it_does(&account);
 }
@@ -307,27 +280,24 @@ fn by_mode() {
         let asked = account.try_to(&["auth", "can-i", verb, &object], None);
         asked.stdout.trim() == "yes"
     };
-    let core = |kind: &str| fixtures::CORE_FOUR.contains(&kind);
-    let writes: [(&[&str], fn(bool) -> bool); 4] = [
-        (&["--set=policy.mode=Observe"], |_| false),
-        (&["--set=policy.mode=Block"], |_| false),
-        (&["--set=policy.mode=Block,policy.clusterApi=Protect"], |core| core),
-        (&["--set=policy.mode=Adopt"], |_| true),
-    ];
-    for (values, written) in writes {
-        chart::upgrade(&account.plane, Helm::V3, values).ok();
+    for (values, core_four, others) in [
+        ("--set=policy.mode=Observe", false, false),
+        ("--set=policy.mode=Block", false, false),
+        ("--set=policy.mode=Block,policy.clusterApi=Protect", true, false),
+        ("--set=policy.mode=Adopt", true, true),
+    ] {
+        chart::upgrade(&account.plane, Helm::V3, &[values]).ok();
         for (kind, name) in OBJECTS {
-            let expected = written(core(kind));
-            until(&format!("{values:?}: patch of {kind} was {expected}"), Duration::from_secs(20), || {
+            let expected = if fixtures::CORE_FOUR.contains(&kind) { core_four } else { others };
+            until(&format!("{values}: patch of {kind} was {expected}"), Duration::from_secs(20), || {
                 (may(kind, name, "patch") == expected).then_some(())
             })
             .unwrap();
-            assert!(may(kind, name, "get"), "{values:?}: expected to be able to read {kind}");
-            assert!(!may(kind, name, "delete"), "{values:?}: expected not to be able to delete {kind}");
+            assert!(may(kind, name, "get"), "{values}: expected to be able to read {kind}");
+            assert!(!may(kind, name, "delete"), "{values}: expected not to be able to delete {kind}");
         }
-        let lease = values[0] != "--set=policy.mode=Observe" && values[0] != "--set=policy.mode=Block";
-        until(&format!("{values:?}: the lease was {lease}"), Duration::from_secs(20), || {
-            (may("lease", "cni-steward", "update") == lease).then_some(())
+        until(&format!("{values}: the lease was {core_four}"), Duration::from_secs(20), || {
+            (may("lease", "cni-steward", "update") == core_four).then_some(())
         })
         .unwrap();
     }

@@ -213,7 +213,7 @@ fn taken_by(version: Version) {
         }
     }
     for helm in [Helm::V3, Helm::V4] {
-        let (_, changes) = plane.writes_of(|| {
+        let ((), changes) = plane.writes_of(|| {
             install(&plane, helm, VARIATIONS[1]).ok();
             for values in VARIATIONS {
                 upgrade(&plane, helm, values).ok();
