@@ -91,7 +91,8 @@ fn lawful<'a>(body: &'a [u8], policy: &Policy) -> Result<Answer<'a>, TestCaseErr
     }
     let mut again = review.clone();
     again["request"]["object"] = after.clone();
-    let second = ask(again.to_string().as_bytes(), policy);
+    let again = again.to_string();
+    let second = ask(again.as_bytes(), policy);
     prop_assert_eq!(patch_of(&second), None, "a second look changes it again: {} became {}", before, after);
     Ok(said)
 }
@@ -267,7 +268,8 @@ proptest! {
 
     #[test]
     fn any_review_is_answered_by_a_patch_that_applies_once_and_stays_in_the_catalogue(review in review(), policy in policy()) {
-        let said = lawful(review.to_string().as_bytes(), &policy)?;
+        let body = review.to_string();
+        let said = lawful(body.as_bytes(), &policy)?;
         prop_assert_eq!(said.status, 200);
     }
 
@@ -347,7 +349,8 @@ fn a_huge_list_moves_whole_and_the_answer_grows_with_what_changes_only() {
             text_of(&manager, &fields(index))
         };
         let entries: Vec<String> = (0..ours + others).map(entry).collect();
-        let said = ask(with_list(&format!("[{}]", entries.join(","))).as_bytes(), &policy);
+        let body = with_list(&format!("[{}]", entries.join(",")));
+        let said = ask(body.as_bytes(), &policy);
         assert_eq!((said.status, said.record.verdict), (200, "amend"), "{}", said.record.message);
         let patch = patch_of(&said).unwrap();
         let text = serde_json::to_string(&patch).unwrap();
