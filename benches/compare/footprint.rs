@@ -50,7 +50,7 @@ pub fn look(place: &Place, quick: bool) -> Vec<Footprint> {
         .filter_map(|((name, who), starts)| {
             let server = place.start(who)?;
             let mut line = place.caller.open(server.address, 64);
-            place.caller.over(&mut line, &usual, if quick { 640 } else { 6_400 });
+            place.caller.over(&mut line, &usual, if quick { 640 } else { 6_400 }, 4 * span);
             let busy_kb = server.peak_kb();
             let mut storm = Storm::default();
             for (request, connections) in [(&large, 64), (&huge, 16)] {

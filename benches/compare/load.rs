@@ -76,8 +76,9 @@ impl Caller {
         })
     }
 
-    /// Sends at least `reviews` reviews over the connections of `line`; gives the time of each.
-    pub fn over(&self, line: &mut Line, request: &Request, reviews: usize) -> Vec<Duration> {
+    /// Sends `reviews` reviews over the connections of `line`, fewer when `limit` is over; gives the time of each.
+    pub fn over(&self, line: &mut Line, request: &Request, reviews: usize, limit: Duration) -> Vec<Duration> {
+        let end = Instant::now() + limit;
         let share = reviews.div_ceil(line.0.len());
         let mut tasks = JoinSet::new();
         let results = self.runtime.block_on(async {
@@ -89,6 +90,9 @@ impl Caller {
                         let begin = Instant::now();
                         ask(&mut stream, &request, &mut buffer).await.unwrap();
                         times.push(begin.elapsed());
+                        if Instant::now() > end {
+                            break;
+                        }
                     }
                     (stream, times)
                 });
@@ -107,7 +111,9 @@ impl Caller {
         request: &Request,
         side_by_side: usize,
         reviews: usize,
+        limit: Duration,
     ) -> Vec<Duration> {
+        let end = Instant::now() + limit;
         let share = reviews.div_ceil(side_by_side);
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
@@ -121,6 +127,9 @@ impl Caller {
                         ask(&mut stream, &request, &mut buffer).await.unwrap();
                         times.push(begin.elapsed());
                         drop(stream.shutdown().await);
+                        if Instant::now() > end {
+                            break;
+                        }
                     }
                     times
                 });

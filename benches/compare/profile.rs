@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::load::Request;
 use crate::reviews::Story;
 use crate::scenario::{ADOPT, Place, Requests, Who};
 
 const SIZE: usize = 20_000;
+/// Between two looks at whether `perf` has ended.
+const SLICE: Duration = Duration::from_secs(1);
 
 /// Drawers: a sample goes into the first one that its function's name fits.
 const DRAWERS: [(&str, &[&str]); 9] = [
@@ -105,7 +108,7 @@ fn watch(place: &Place, folder: &Path, who: Who, request: &Request, seconds: u32
     let server = place.start(who).expect("our own programs");
     let data = folder.join("perf.data");
     let mut line = place.caller.open(server.address, 4);
-    place.caller.over(&mut line, request, 2_000);
+    place.caller.over(&mut line, request, 2_000, SLICE);
     let mut record = Command::new("perf");
     record.args(["record", "--quiet", "--event", "cpu-clock", "--freq", "4999", "--output"]).arg(&data);
     record.args(["--pid", &server.pid().to_string(), "--", "sleep", &seconds.to_string()]);
@@ -116,7 +119,7 @@ fn watch(place: &Place, folder: &Path, who: Who, request: &Request, seconds: u32
         .map_err(|error| format!("perf: {error}"))?;
     let (before, mut reviews) = (server.cpu(), 0);
     let status = loop {
-        reviews += place.caller.over(&mut line, request, 400).len();
+        reviews += place.caller.over(&mut line, request, 400, SLICE).len();
         if let Some(status) = record.try_wait().unwrap() {
             break status;
         }

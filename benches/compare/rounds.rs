@@ -63,6 +63,8 @@ struct Row<'s> {
     /// Which of the lines: rows of one server share its connections, or it would see more than it takes.
     line: usize,
     reviews: usize,
+    /// When a round is over although they are not: the machine may have become busy since they were counted.
+    limit: Duration,
     costs: Vec<(f64, f64)>,
     times: Vec<Duration>,
 }
@@ -70,8 +72,10 @@ struct Row<'s> {
 impl Row<'_> {
     fn ask(&self, place: &Place, lines: &mut [Line], ask: Ask, reviews: usize) -> Vec<Duration> {
         match ask.manner {
-            Manner::Kept => place.caller.over(&mut lines[self.line], &self.request, reviews),
-            Manner::New => place.caller.anew(self.server.address, &self.request, ask.connections, reviews),
+            Manner::Kept => place.caller.over(&mut lines[self.line], &self.request, reviews, self.limit),
+            Manner::New => {
+                place.caller.anew(self.server.address, &self.request, ask.connections, reviews, self.limit)
+            }
         }
     }
 
@@ -99,11 +103,19 @@ pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: As
                 lines.len() - 1
             });
             let request = requests.get(scenario.story, ask.size);
-            let mut row = Row { server, request, line, reviews: 0, costs: Vec::new(), times: Vec::new() };
+            let mut row = Row {
+                server,
+                request,
+                line,
+                reviews: 0,
+                limit: pace.span * 2,
+                costs: Vec::new(),
+                times: Vec::new(),
+            };
             let warm = if ask.size > 500_000 { 2 } else { 64 }.max(ask.connections);
             let begin = Instant::now();
-            row.ask(place, &mut lines, ask, warm);
-            let each = begin.elapsed().as_secs_f64() / warm as f64;
+            let warmed = row.ask(place, &mut lines, ask, warm).len();
+            let each = begin.elapsed().as_secs_f64() / warmed as f64;
             row.reviews = ((pace.span.as_secs_f64() / each) as usize).max(ask.connections).max(2);
             Some(row)
         })
