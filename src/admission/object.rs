@@ -9,21 +9,24 @@ use crate::policy::object::{KEYS, Meta, Object};
 pub type Reading<'a> = Result<Object<'a>, String>;
 
 /// Reads the object that comes next and its text; `None` for `null`. What is odd is still passed over, and an error
-/// only if it has no end.
-pub(super) fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(&'a str, Reading<'a>)>, Malformed> {
+/// only if it has no end. `beside` is the object's other version, of which much may be the same.
+pub(super) fn next<'a>(
+    cursor: &mut Cursor<'a>,
+    beside: Option<&Object<'a>>,
+) -> Result<Option<(&'a str, Reading<'a>)>, Malformed> {
     let start = cursor.start();
     let mut ahead = cursor.clone();
-    if let Ok(mut object) = read(&mut ahead) {
+    if let Ok(mut object) = read(&mut ahead, beside) {
         *cursor = ahead;
         object.raw = cursor.since(start);
         return Ok(Some((object.raw, Ok(object))));
     }
     let raw = cursor.skip()?;
-    let problem = read(&mut Cursor::new(raw)).err().map_or("", |problem| problem.what);
+    let problem = read(&mut Cursor::new(raw), None).err().map_or("", |problem| problem.what);
     Ok((raw != "null").then(|| (raw, Err(problem.to_owned()))))
 }
 
-fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
+fn read<'a>(cursor: &mut Cursor<'a>, beside: Option<&Object<'a>>) -> Result<Object<'a>, Malformed> {
     let mut object = Object::default();
     let (mut api_version, mut metadata, mut spec, mut seen) = (None, None, None, 0);
     cursor.members("it is no JSON object", |cursor, name| match name {
@@ -33,10 +36,10 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
         }
         "metadata" => {
             once(&mut metadata, &mut seen, 1, Some(()), cursor, "metadata stands twice")?;
-            read_metadata(cursor, &mut object)
+            read_metadata(cursor, &mut object, beside)
         }
         "spec" => {
-            let value = cursor.skip()?;
+            let value = cursor.skip_like(beside.map_or("", |beside| beside.spec))?;
             once(&mut spec, &mut seen, 2, Some(value), cursor, "spec stands twice")
         }
         _ => cursor.skip().map(|_| ()),
@@ -53,7 +56,11 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Object<'a>, Malformed> {
     Ok(object)
 }
 
-fn read_metadata<'a>(cursor: &mut Cursor<'a>, object: &mut Object<'a>) -> Result<(), Malformed> {
+fn read_metadata<'a>(
+    cursor: &mut Cursor<'a>,
+    object: &mut Object<'a>,
+    beside: Option<&Object<'a>>,
+) -> Result<(), Malformed> {
     let (mut name, mut created, mut labels, mut annotations, mut list) = (None, None, None, None, None);
     let mut seen = 0;
     cursor.members("its metadata is no JSON object", |cursor, key| match key {
@@ -74,7 +81,7 @@ fn read_metadata<'a>(cursor: &mut Cursor<'a>, object: &mut Object<'a>) -> Result
             once(&mut annotations, &mut seen, 3, value, cursor, "metadata.annotations stands twice")
         }
         "managedFields" => {
-            let value = List::next(cursor)?;
+            let value = List::next(cursor, beside.and_then(|beside| beside.managed_fields.as_ref()))?;
             once(&mut list, &mut seen, 4, value, cursor, "metadata.managedFields stands twice")
         }
         _ => cursor.skip().map(|_| ()),

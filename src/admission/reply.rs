@@ -120,11 +120,18 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
 
 /// Makes a warning that the API server will not drop or cut: one line, no control characters, at most 120 characters.
 pub fn warning(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if clean.chars().count() <= MAX_WARNING {
-        return clean;
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return match text.get(..MAX_WARNING - 1) {
+            Some(cut) if text.len() > MAX_WARNING => [cut, "…"].concat(),
+            _ => text.to_owned(),
+        };
     }
-    let mut cut: String = clean.chars().take(MAX_WARNING - 1).collect();
-    cut.push('…');
-    cut
+    let mut clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let Some((end, _)) =
+        clean.char_indices().nth(MAX_WARNING - 1).filter(|_| clean.chars().count() > MAX_WARNING)
+    {
+        clean.truncate(end);
+        clean.push('…');
+    }
+    clean
 }

@@ -58,14 +58,15 @@ impl<'a> List<'a> {
     /// Reads the JSON text of a list; `None` for `null` and for what is no list.
     pub fn parse(raw: &'a str) -> Option<Self> {
         let mut cursor = Cursor::new(raw);
-        let list = read_list(&mut cursor).ok()?;
+        let list = read_list(&mut cursor, None).ok()?;
         cursor.end().ok().map(|()| list)
     }
 
     /// Reads the list that comes next, or passes what stands in its place; `None` for `null` and for what is no list.
-    pub(crate) fn next(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+    /// `beside` is the list of the same object's other version, whose sets mostly are the same.
+    pub(crate) fn next(cursor: &mut Cursor<'a>, beside: Option<&Self>) -> Result<Option<Self>, Malformed> {
         let mut ahead = cursor.clone();
-        if let Ok(list) = read_list(&mut ahead) {
+        if let Ok(list) = read_list(&mut ahead, beside) {
             *cursor = ahead;
             return Ok(Some(list));
         }
@@ -106,17 +107,17 @@ impl Operation {
     }
 }
 
-fn read_list<'a>(cursor: &mut Cursor<'a>) -> Result<List<'a>, Malformed> {
+fn read_list<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<List<'a>, Malformed> {
     let mut entries = Vec::new();
     let start = cursor.start();
     cursor.items("a list was expected", |cursor| {
-        entries.push(read_entry(cursor)?);
+        entries.push(read_entry(cursor, beside)?);
         Ok::<(), Malformed>(())
     })?;
     Ok(List { raw: cursor.since(start), entries })
 }
 
-fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
+fn read_entry<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<Entry<'a>, Malformed> {
     let start = cursor.start();
     if cursor.token() != Some(b'{') {
         return Ok(Entry { raw: cursor.skip()?, known: None });
@@ -126,7 +127,10 @@ fn read_entry<'a>(cursor: &mut Cursor<'a>) -> Result<Entry<'a>, Malformed> {
     if !cursor.eat(b'}') {
         loop {
             let name = cursor.name()?;
-            let value = cursor.skip()?;
+            let value = match parts.twin(beside).filter(|_| name == "fieldsV1") {
+                Some(twin) => cursor.skip_like(twin.fields)?,
+                None => cursor.skip()?,
+            };
             parts.take(name, value);
             if !cursor.eat(b',') {
                 break;
@@ -166,6 +170,12 @@ impl<'a> Parts<'a> {
             }
         };
         self.strange |= place.replace(value).is_some();
+    }
+
+    /// The first entry by the same manager in another list.
+    fn twin<'b>(&self, list: Option<&'b List<'a>>) -> Option<&'b Known<'a>> {
+        let manager = self.manager?.strip_prefix('"')?.strip_suffix('"')?;
+        list?.known().map(|(_, known)| known).find(|known| known.manager == manager)
     }
 
     fn known(self) -> Option<Known<'a>> {

@@ -184,6 +184,16 @@ impl<'a> Cursor<'a> {
         Ok(self.since(start))
     }
 
+    /// Passes a value that mostly is the same as `like`, another value's text, and is then known to end where that ends.
+    pub(crate) fn skip_like(&mut self, like: &str) -> Result<&'a str, Malformed> {
+        let start = self.start();
+        if like.starts_with('{') && self.rest().starts_with(like.as_bytes()) {
+            self.at += like.len();
+            return Ok(self.since(start));
+        }
+        self.skip()
+    }
+
     /// Passes an object, calling `member` with each name, its value next.
     pub(crate) fn members<E: From<Malformed>>(
         &mut self,

@@ -29,8 +29,9 @@ struct Carry {
 }
 
 impl Carry {
-    fn masks(&mut self, block: [u8; BLOCK]) -> Masks {
-        let bytes = u8x64::from(block);
+    #[inline]
+    fn masks(&mut self, block: &[u8; BLOCK]) -> Masks {
+        let bytes = u8x64::from(*block);
         let is = |byte: u8| bytes.simd_eq(u8x64::splat(byte)).to_bitmask();
         // `[` and `{`, `]` and `}` differ in one bit, and nothing else becomes a brace by it.
         let folded = bytes | u8x64::splat(0x20);
@@ -109,7 +110,7 @@ fn scan<const COUNT: bool>(text: &[u8]) -> Result<(usize, usize), Malformed> {
         last
     };
     for block in blocks.iter().chain(std::iter::once(&last)) {
-        let masks = carry.masks(*block);
+        let masks = carry.masks(block);
         let end = ending(&masks, &mut depth);
         let before = end.map_or(u64::MAX, |end| (1u64 << end) - 1);
         if masks.control & before != 0 {

@@ -53,8 +53,7 @@ pub fn of_existing(kind: Kind, object: &Object<'_>, list: Option<&List<'_>>) -> 
     let eks_bootstrap_before_2024 = |manager: &str| {
         manager == "kubectl-client-side-apply" && kind == Kind::DaemonSet && object.eks_images()
     };
-    let created = object.created.parse::<Timestamp>().ok();
-    let creator = entries().find(|known| written_at(known, created)).map(|known| &*known.manager);
+    let creator = entries().find(|known| written_at(known, &object.created)).map(|known| &*known.manager);
     match creator {
         Some(manager) if eks_bootstrap_before_2024(manager) => return "eks",
         Some(manager) => return marker(object).unwrap_or_else(|| word(manager)),
@@ -85,7 +84,13 @@ fn marker(object: &Object<'_>) -> Option<&'static str> {
 }
 
 /// Within the two seconds that a create may take to be stored.
-fn written_at(known: &Known<'_>, created: Option<Timestamp>) -> bool {
-    let time = known.time.as_ref().and_then(|time| time.parse::<Timestamp>().ok());
-    matches!((time, created), (Some(time), Some(created)) if (time.as_second() - created.as_second()).abs() <= 2)
+fn written_at(known: &Known<'_>, created: &str) -> bool {
+    let Some(time) = known.time.as_deref() else { return false };
+    if time == created && !created.is_empty() {
+        return true;
+    }
+    match (time.parse::<Timestamp>(), created.parse::<Timestamp>()) {
+        (Ok(time), Ok(created)) => (time.as_second() - created.as_second()).abs() <= 2,
+        _ => false,
+    }
 }

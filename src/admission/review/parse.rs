@@ -138,11 +138,12 @@ impl<'a> Parts<'a> {
                 if first && head {
                     return Err(Stop::Object(cursor.place()));
                 }
-                let value = object::next(cursor)?;
+                let value = object::next(cursor, None)?;
                 once(&mut self.object, &mut self.seen.1, 7, value, cursor, "duplicate field `object`")?;
             }
             "oldObject" => {
-                let value = object::next(cursor)?;
+                let beside = self.object.as_ref().and_then(|(_, object)| object.as_ref().ok());
+                let value = object::next(cursor, beside)?;
                 once(&mut self.old, seen, 8, value, cursor, "duplicate field `oldObject`")?;
             }
             "dryRun" => {
