@@ -60,7 +60,7 @@ pub(super) fn disown<'s, 'a: 's>(
             known.operation,
             &known.api_version,
             known.time.as_deref(),
-            &text,
+            &set,
         ))),
     }
 }
@@ -87,9 +87,9 @@ pub(super) fn write(
     operation: Operation,
     api_version: &str,
     time: Option<&str>,
-    fields: &str,
+    fields: &Set<'_>,
 ) -> String {
-    let mut out = String::with_capacity(fields.len() + 256);
+    let mut out = String::with_capacity(fields.size() + 256);
     out.push_str("{\"manager\":");
     encode::quote_value(&mut out, manager);
     out.push_str(",\"operation\":\"");
@@ -101,7 +101,7 @@ pub(super) fn write(
         encode::quote_value(&mut out, time);
     }
     out.push_str(",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
-    out.push_str(fields);
+    fields.write(&mut out);
     out.push('}');
     out
 }

@@ -135,7 +135,7 @@ pub fn restart(old: &List<'_>, wish: &Wish<'_>) -> String {
         return format!("[{}]", entry.raw);
     }
     let time = order::stamp(wish.now);
-    format!("[{}]", rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields))
+    format!("[{}]", rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &set))
 }
 
 /// One entry of the new list.
@@ -154,11 +154,11 @@ fn add_owner<'s, 'a: 's>(
     old: Option<&'s List<'a>>,
     wish: &Wish<'s>,
 ) {
-    let fields = gathered.set.encode();
     let count = gathered.set.len();
-    let stored = old.and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner))).filter(
-        |(_, known)| known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &fields),
-    );
+    let stored = old.and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner)));
+    let stored = stored.filter(|(_, known)| {
+        known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &gathered.set.encode())
+    });
     // Each of the owner's entries is part of the union, so as many paths means the same paths.
     let current = gathered.owned.iter().find(|(_, paths)| *paths == count);
     let current = current.and_then(|(place, _)| list.entries.get(*place));
@@ -181,7 +181,7 @@ fn add_owner<'s, 'a: 's>(
     } else {
         let own = owned.and_then(|known| known.time.as_deref());
         let time = rewrite::time(gathered.newest, own, wish);
-        let text = rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &fields);
+        let text = rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &gathered.set);
         known.time = Some(time);
         Cow::Owned(text)
     };

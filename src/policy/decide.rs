@@ -149,9 +149,7 @@ impl<'a> Case<'_, 'a> {
         let mut would = Vec::new();
         let mut unheard = Told::default();
         match self.adopt(&mut unheard) {
-            (Verdict::Amend(changes), _, _) => {
-                would.push(format!("Adopt would {}", words::describe(&changes, self.policy)));
-            }
+            (Verdict::Amend(_), _, message) => would.push(format!("Adopt would {message}")),
             (Verdict::Leave, Reason::OtherRelease | Reason::AnnotationsFull, message) => {
                 would.push(format!("Adopt would leave it: {message}"));
             }

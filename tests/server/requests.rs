@@ -193,28 +193,3 @@ fn sample(line: &str) -> Option<String> {
         labels.split(',').filter_map(|label| label.split_once('=')).map(|(label, _)| label).collect();
     Some(if labels == ["le"] { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) })
 }
-
-/// Every alert that is documented asks for metrics that exist, and says what it means and what to do.
-#[tokio::test]
-async fn alerts_ask_for_metrics_that_exist() {
-    let page = include_str!("../../docs/metrics.md");
-    let alerts: Vec<_> = page.lines().filter(|line| line.starts_with("| `CniSteward")).collect();
-    assert!(alerts.len() >= 10, "{alerts:?}");
-    let known: Vec<_> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next())
-        .filter(|name| name.starts_with("cni_steward_"))
-        .collect();
-    for alert in alerts {
-        assert_eq!(alert.matches(" | ").count(), 4, "name, expression, for, meaning, action: {alert}");
-        let asked: Vec<_> = alert
-            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .filter(|word| word.starts_with("cni_steward_"))
-            .collect();
-        assert!(!asked.is_empty(), "{alert}");
-        for name in asked {
-            let name = name.strip_suffix("_bucket").unwrap_or(name);
-            assert!(known.contains(&name), "{name} of {alert}");
-        }
-    }
-}
