@@ -30,11 +30,14 @@ check: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
+# Every x86 machine since 2009 counts bits in one instruction (Rust's own default is from 2003): a tenth of a large review's cost.
+CPU = $(if $(filter x86_64-%,$(TRIPLE)),-C target-cpu=x86-64-v2)
+
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
 	@echo "building the static cni-steward for $(ARCH) (a few minutes the first time)…" >&2
 	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
-	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
+	RUSTFLAGS='-C target-feature=+crt-static $(CPU)' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
 	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
 
 .PHONY: image
@@ -103,10 +106,12 @@ forecast: ## The forecast of Helm's answer against Helm 3 and Helm 4: 300 pairs 
 BENCH_GO := $(CURDIR)/target/bench/go-stdlib
 BENCH_KUBE := $(CURDIR)/target/bench/kube-axum/release/kube-axum
 BENCH_PROFILE := $(CURDIR)/target/bench/profile.md
-export BENCH_GO BENCH_KUBE
+# Ours is measured as it is in the image.
+BENCH_OURS := $(CURDIR)/dist/$(ARCH)/cni-steward
+export BENCH_GO BENCH_KUBE BENCH_OURS
 
 .PHONY: bench
-bench: bench-peers ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute or two, prints only)
+bench: bench-peers dist ## What a review costs, ours beside others, into docs/performance.md (QUICK=1: a minute or two, prints only)
 	@mkdir -p docs
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
 	@$(if $(QUICK)$(filter 0,$(PROFILE)),,rm -f $(BENCH_PROFILE); $(MAKE) --no-print-directory profile || true)

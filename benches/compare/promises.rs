@@ -126,6 +126,6 @@ fn footprint(footprints: &[Footprint]) -> [Promise; 5] {
         Promise::at_most("start to first answer with a certificate present, to the floor", 2.0, start),
         Promise::megabytes("binary, all there is in the image", 8.0, ours.map(|one| one.bytes as f64 / 1e6))
             .aim(6.0)
-            .note("as linked here, for this machine's libc".to_owned()),
+            .note("static, as in the image".to_owned()),
     ]
 }

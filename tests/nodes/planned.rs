@@ -19,6 +19,8 @@ pub(crate) const CASES: &[Case] = &[Case {
 
 /// Reviews a second; the issue asks for 200.
 const RATE: u64 = 240;
+/// The full size.
+const FULL: u64 = 10_000;
 const EXPIRY: &str = "cni_steward_certificate_expiry_timestamp_seconds";
 
 type Event = (&'static str, fn(&Stage));
@@ -35,7 +37,7 @@ const EVENTS: [Event; 7] = [
 
 fn no_review_is_lost() {
     let wanted = std::env::var_os("CNI_STEWARD_REVIEWS")
-        .map_or(10_000, |number| number.to_str().unwrap().parse().unwrap());
+        .map_or(FULL, |number| number.to_str().unwrap().parse().unwrap());
     let stage = Stage::set(Helm::V4);
     stage.install("Adopt");
     stage.cluster.plane.eks_apply(fixtures::EKS_APPLY).ok();
@@ -86,7 +88,10 @@ fn no_review_is_lost() {
         "expected {wanted} answers, the API server counted {}",
         counted.answered
     );
-    assert!(seen.rate() >= 200.0, "expected 200 reviews a second, got {:.0}", seen.rate());
+    // The smoke size shows that none is lost; how fast, only the full size, on a machine that does nothing else.
+    if wanted >= FULL {
+        assert!(seen.rate() >= 200.0, "expected 200 reviews a second, got {:.0}", seen.rate());
+    }
 }
 
 /// The program in the container gets a signal that nobody announced, and the kubelet starts it again.
