@@ -8,9 +8,10 @@ use crate::load::{Line, Manner, Request};
 use crate::process::Server;
 use crate::scenario::{FLOOR_ROW, Place, Requests, SCENARIOS, Servers};
 
-/// What all reviews in flight may take together. A server lends 16 MiB to all bodies, and over it answers 503 by design,
+/// What all reviews in flight may take together. A server lends 16 MiB to all bodies, the last eighth to small ones only, and
+/// over it answers 503 by design,
 /// so large reviews get fewer connections.
-const IN_FLIGHT: usize = 14 << 20;
+const IN_FLIGHT: usize = 12 << 20;
 
 /// One way of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

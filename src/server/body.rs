@@ -184,5 +184,23 @@ async fn gather<'b>(
 
 /// hyper's own text says where, its source says why.
 fn cause(error: &hyper::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {}", without_link(&source.to_string())),
+        None => error.to_string(),
+    }
+}
+
+/// A library's link to its documentation helps no reader of our log.
+fn without_link(text: &str) -> &str {
+    text.split_once(": https://").map_or(text, |(what, _)| what)
+}
+
+#[cfg(test)]
+mod tests {
+    #[rstest::rstest]
+    #[case("peer closed connection: https://docs.rs/rustls/latest/", "peer closed connection")]
+    #[case("connection reset by peer", "connection reset by peer")]
+    fn a_cause_is_told_without_the_link_of_the_library_that_saw_it(#[case] text: &str, #[case] told: &str) {
+        assert_eq!(super::without_link(text), told);
+    }
 }
