@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::object::Reading;
 use super::patch;
 use super::reply::{self, Audit, Say};
 use super::review::{Operation, Review, Unreadable};
@@ -60,8 +59,6 @@ pub struct Record<'a> {
 pub struct Received<'a> {
     /// The envelope.
     pub review: Review<'a>,
-    object: Option<Reading<'a>>,
-    old: Option<Reading<'a>>,
 }
 
 /// What was decided about a review that could be read.
@@ -78,23 +75,21 @@ pub enum Judged<'r> {
 impl<'a> Received<'a> {
     /// Reads the body of a review.
     pub fn read(body: &'a [u8], policy: &Policy) -> Result<Self, Unreadable> {
-        let mut review = Review::parse(body, &policy.targets)?;
-        let (object, old) = std::mem::take(&mut review.read);
-        Ok(Self { review, object, old })
+        Ok(Self { review: Review::parse(body, &policy.targets)? })
     }
 
     /// Decides it.
     pub fn judge<'r>(&'r self, policy: &'r Policy, now: Timestamp) -> Judged<'r> {
         let review = &self.review;
         let Some(target) = review.target(&policy.targets) else { return Judged::Outside };
-        let object = match &self.object {
-            Some(Ok(object)) => object,
-            Some(Err(problem)) => return Judged::Odd(format!("its object is odd: {problem}")),
+        let object = match &review.object {
+            Some((_, Ok(object))) => object,
+            Some((_, Err(problem))) => return Judged::Odd(format!("its object is odd: {problem}")),
             None => return Judged::Odd(format!("a {} without an object", review.operation.name())),
         };
-        let old = match (review.operation, &self.old) {
-            (Operation::Update, Some(Ok(old))) => Some(old),
-            (Operation::Update, Some(Err(problem))) => {
+        let old = match (review.operation, &review.old) {
+            (Operation::Update, Some((_, Ok(old)))) => Some(old),
+            (Operation::Update, Some((_, Err(problem)))) => {
                 return Judged::Odd(format!("its old object is odd: {problem}"));
             }
             (Operation::Update, None) => return Judged::Odd("an UPDATE without an old object".to_owned()),

@@ -102,14 +102,10 @@ pub struct Review<'a> {
     pub manager: Cow<'a, str>,
     /// `dryRun`.
     pub dry_run: bool,
-    /// Text of `object`, `None` when absent or null.
-    pub object: Option<&'a str>,
-    /// Text of `oldObject`, `None` when absent or null.
-    pub old: Option<&'a str>,
-    /// Both as they were read on the way.
-    pub(super) read: (Option<Reading<'a>>, Option<Reading<'a>>),
-    /// Whether the head alone said that the catalogue does not know this write; the rest was then not read.
-    pub outside: bool,
+    /// `object`: its text and what was read of it; `None` when absent, null or outside the catalogue.
+    pub object: Option<(&'a str, Reading<'a>)>,
+    /// `oldObject` likewise.
+    pub old: Option<(&'a str, Reading<'a>)>,
 }
 
 impl<'a> Review<'a> {
@@ -127,7 +123,7 @@ impl<'a> Review<'a> {
         let head = text_of(body.get(..HEAD).unwrap_or_default()).0;
         let stop = parts.read(&mut Cursor::new(head), names, true);
         if matches!(stop, Err(Stop::Outside)) {
-            return parts.finish(names);
+            return parts.finish();
         }
         let (text, broken) = text_of(body);
         let outcome = if let Err(Stop::Object(place)) = stop {
@@ -146,7 +142,7 @@ impl<'a> Review<'a> {
             // Only a head ends there.
             (Err(Stop::Object(_)), None) => return Err(Unreadable::Malformed("it breaks off".to_owned())),
         }
-        parts.finish(names)
+        parts.finish()
     }
 
     /// The target this write is about, if it is a write that is ours to judge.

@@ -142,7 +142,8 @@ fn outlook<'c>(chart: &'c Chart<'_>, received: &Received<'_>, judged: &Judged<'_
 
 /// The object after our patch.
 fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_json::Value> {
-    let raw = received.review.object.context("the review has no object, so there is nothing to patch")?;
+    let object = received.review.object.as_ref();
+    let (raw, _) = object.context("the review has no object, so there is nothing to patch")?;
     let mut object: serde_json::Value = serde_json::from_str(raw).context("the object is not JSON")?;
     if let Judged::Decided(parsed, decision) = judged {
         match &decision.verdict {

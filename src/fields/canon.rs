@@ -168,12 +168,7 @@ fn one_text(key: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 /// Any other key as it stands behind `k:`, and its value.
 fn any_key(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut end = scan::plain(text);
-    while text.get(end) == Some(&b'\\') {
-        end += 2;
-        end += scan::plain(text.get(end..)?);
-    }
-    let (key, after) = text.split_at_checked(end)?;
+    let (key, after) = text.split_at_checked(scan::string_end(text)?)?;
     Some((key, after.strip_prefix(b"\":")?))
 }
 

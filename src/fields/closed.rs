@@ -80,10 +80,6 @@ fn level(mut inner: &str) -> Vec<Node<'_>> {
 
 /// An element's text and its value: the first quote that no backslash escapes ends it.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let mut end = scan::plain(text.as_bytes());
-    while text.as_bytes().get(end) == Some(&b'\\') {
-        end += 2;
-        end += scan::plain(text.as_bytes().get(end..)?);
-    }
-    Some((text.get(..end)?, text.get(end..)?.strip_prefix("\":")?))
+    let (name, after) = text.split_at_checked(scan::string_end(text.as_bytes())?)?;
+    Some((name, after.strip_prefix("\":")?))
 }

@@ -94,21 +94,7 @@ impl<'a> Set<'a> {
     /// The paths as the API server writes them in a conflict, one text each, parents first. Control characters are
     /// written as escapes.
     pub fn reported(&self) -> Vec<String> {
-        let mut paths = Vec::new();
-        self.report(&mut String::new(), &mut paths);
-        paths
-    }
-
-    fn report(&self, prefix: &mut String, paths: &mut Vec<String>) {
-        let length = prefix.len();
-        for node in &self.nodes {
-            node.element.report(prefix);
-            if node.member {
-                paths.push(prefix.clone());
-            }
-            node.below.report(prefix, paths);
-            prefix.truncate(length);
-        }
+        self.written(Element::report)
     }
 }
 

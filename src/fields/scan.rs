@@ -86,6 +86,16 @@ pub(super) fn plain(text: &[u8]) -> usize {
     text.len() - tail.len() + stop.unwrap_or(tail.len())
 }
 
+/// Where the string ends whose inner text this starts with: at the first quote that no backslash escapes.
+pub(super) fn string_end(text: &[u8]) -> Option<usize> {
+    let mut end = plain(text);
+    while text.get(end) == Some(&b'\\') {
+        end += 2;
+        end += plain(text.get(end..)?);
+    }
+    (text.get(end) == Some(&b'"')).then_some(end)
+}
+
 /// The length of the object or list that `text` starts with.
 pub(super) fn length(text: &[u8]) -> Result<usize, Malformed> {
     scan::<false>(text).map(|(length, _)| length)

@@ -202,19 +202,24 @@ impl<'a> Set<'a> {
 
     /// The paths for a person, one text each, parents first.
     pub fn paths(&self) -> Vec<String> {
+        self.written(Element::show)
+    }
+
+    /// The paths, one text each, parents first, with each element as `write` appends it.
+    pub(super) fn written(&self, write: fn(&Element<'a>, &mut String)) -> Vec<String> {
         let mut paths = Vec::new();
-        self.collect(&mut String::new(), &mut paths);
+        self.collect(write, &mut String::new(), &mut paths);
         paths
     }
 
-    fn collect(&self, prefix: &mut String, paths: &mut Vec<String>) {
+    fn collect(&self, write: fn(&Element<'a>, &mut String), prefix: &mut String, paths: &mut Vec<String>) {
         let length = prefix.len();
         for node in &self.opened().nodes {
-            node.element.show(prefix);
+            write(&node.element, prefix);
             if node.member {
                 paths.push(prefix.clone());
             }
-            node.below.collect(prefix, paths);
+            node.below.collect(write, prefix, paths);
             prefix.truncate(length);
         }
     }

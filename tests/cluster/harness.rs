@@ -1,13 +1,12 @@
 //! The harness itself: it starts, it is quiet, and it leaves nothing behind.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::control_plane::{ControlPlane, User, Version, difference};
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Kubectl};
+use crate::support::victim::Victim;
 use crate::support::{until, watchdog};
 
 const NEW: &[Tool] = &[ApiServer136, Etcd, Kubectl];
@@ -100,38 +99,15 @@ pub(crate) fn victim() -> ! {
     }
 }
 
-/// This very program; with Ctrl-C switched on again where whoever started us had it ignored, as a shell's `&` does.
-fn victim_command() -> Command {
-    let program = std::env::current_exe().unwrap();
-    let gnu_env = Command::new("env").args(["--default-signal=INT", "true"]).output();
-    if gnu_env.is_ok_and(|output| output.status.success()) {
-        let mut command = Command::new("env");
-        command.arg("--default-signal=INT").arg(program);
-        return command;
-    }
-    Command::new(program)
-}
-
 fn after(signal: &str) {
-    struct Victim(Child);
-    impl Drop for Victim {
-        fn drop(&mut self) {
-            drop(self.0.kill());
-            drop(self.0.wait());
-        }
-    }
-
-    let child = victim_command().env(VICTIM, "yes").stdout(Stdio::piped()).spawn().unwrap();
-    let mut victim = Victim(child);
-    let mut line = String::new();
-    BufReader::new(victim.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let mut words = line.trim_end().splitn(3, ' ');
+    let (victim, line) = Victim::start(VICTIM);
+    let mut words = line.splitn(3, ' ');
     let pids = [(); 2].map(|()| words.next().unwrap().parse::<u32>().unwrap());
     let folder = PathBuf::from(words.next().unwrap());
     for pid in pids {
         assert!(watchdog::runs(pid), "expected process {pid} to run before the signal");
     }
-    watchdog::signal(victim.0.id(), signal);
+    victim.signal(signal);
     expect_nothing_left(&pids, &folder);
 }
 

@@ -1,14 +1,13 @@
 //! The harness itself: two nodes run pods without a CNI, clusters do not meet, and nothing is left behind.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::cell::{self, Cell};
 use crate::cluster::{Cluster, NEEDS, PATIENCE, PAUSE};
 use crate::support::control_plane::User;
 use crate::support::suite::Case;
+use crate::support::victim::Victim;
 use crate::support::watchdog::{self, Groups};
 use crate::support::{tail, until};
 
@@ -211,25 +210,11 @@ pub(crate) fn victim() -> ! {
 }
 
 fn after(signal: &str) {
-    struct Victim(Child);
-    impl Drop for Victim {
-        fn drop(&mut self) {
-            drop(self.0.kill());
-            drop(self.0.wait());
-        }
-    }
-
-    // With Ctrl-C switched on again where whoever started us had it ignored, as a shell's `&` does.
-    let mut command = Command::new("env");
-    command.arg("--default-signal=INT").arg(std::env::current_exe().unwrap());
-    let child = command.env(VICTIM, "yes").stdout(Stdio::piped()).spawn().unwrap();
-    let mut victim = Victim(child);
-    let mut line = String::new();
-    BufReader::new(victim.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let (pid, folder) = line.trim_end().split_once(' ').unwrap();
+    let (victim, line) = Victim::start(VICTIM);
+    let (pid, folder) = line.split_once(' ').unwrap();
     await_standing(Path::new(folder));
     let traces = Traces::of(Path::new(folder), pid.parse().unwrap());
     traces.expect_a_cluster();
-    watchdog::signal(victim.0.id(), signal);
+    victim.signal(signal);
     traces.expect_nothing();
 }

@@ -19,6 +19,7 @@ pub(crate) mod http;
 pub(crate) mod steward;
 pub(crate) mod suite;
 pub(crate) mod tools;
+pub(crate) mod victim;
 pub(crate) mod watchdog;
 
 use std::net::TcpListener;

@@ -217,7 +217,7 @@ impl<'a> Parts<'a> {
         target(kind, operation, text(&self.subresource), text(&self.namespace), name, names).is_none()
     }
 
-    pub(super) fn finish(self, names: &Names) -> Result<Review<'a>, Unreadable> {
+    pub(super) fn finish(self) -> Result<Review<'a>, Unreadable> {
         let (kind, api_version) = (text(&self.kind), text(&self.api_version));
         if kind != REVIEW || api_version != V1 {
             let cut = |text: &str| text.chars().take(80).collect();
@@ -235,12 +235,7 @@ impl<'a> Parts<'a> {
         };
         let uid = self.uid.filter(|uid| !uid.is_empty()).ok_or(Unreadable::NoUid)?;
         let resource = self.resource.ok_or(Unreadable::Missing("resource"))?;
-        let split = |found: Option<(&'a str, Reading<'a>)>| {
-            found.map_or((None, None), |(raw, read)| (Some(raw), Some(read)))
-        };
-        let ((object, new), (old, before)) = (split(self.object), split(self.old));
-        let read = (new, before);
-        let mut review = Review {
+        Ok(Review {
             uid,
             operation,
             kind: resource.kind(),
@@ -251,13 +246,9 @@ impl<'a> Parts<'a> {
             groups: self.groups,
             manager: self.manager.unwrap_or_default(),
             dry_run: self.dry_run,
-            object,
-            old,
-            read,
-            outside: false,
-        };
-        review.outside = review.target(names).is_none();
-        Ok(review)
+            object: self.object,
+            old: self.old,
+        })
     }
 }
 
