@@ -62,10 +62,10 @@ impl Seat {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
-    /// How well this connection can be spared; `None` when it cannot.
-    fn spare(&self, lag: Duration) -> Option<(bool, bool, Duration)> {
+    /// How well this connection can be spared `now`; `None` when it cannot.
+    fn spare(&self, now: Stopwatch, lag: Duration) -> Option<(bool, bool, Duration)> {
         let since = Duration::from_micros(self.since.load(Ordering::Relaxed));
-        let lasting = self.begin.elapsed().saturating_sub(since);
+        let lasting = self.begin.until(now).saturating_sub(since);
         let idle = !self.is_busy();
         (idle || lasting > lag).then_some((self.is_fresh(), idle, lasting))
     }
@@ -117,10 +117,12 @@ impl Seats {
     /// Closes the connection that can best be spared; `false` when all have a request in flight, and none for longer
     /// than `lag`.
     pub fn spare_one(&mut self, lag: Duration) -> bool {
+        // One moment for all: who is looked at later would seem to have been idle longer.
+        let now = Stopwatch::start();
         let spared = self
             .taken
             .iter()
-            .filter_map(|(id, (seat, _))| Some((seat.spare(lag)?, *id)))
+            .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag)?, *id)))
             .max()
             .and_then(|(_, id)| self.taken.remove(&id));
         if let Some((_, task)) = &spared {
@@ -133,7 +135,7 @@ impl Seats {
 #[cfg(test)]
 mod tests {
     use tokio::task::JoinHandle;
-    use tokio::time::sleep;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
 
@@ -147,7 +149,7 @@ mod tests {
     }
 
     async fn gone(task: JoinHandle<()>) -> bool {
-        task.await.unwrap_err().is_cancelled()
+        timeout(Duration::from_secs(5), task).await.expect("the connection goes").unwrap_err().is_cancelled()
     }
 
     #[tokio::test]

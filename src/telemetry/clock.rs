@@ -24,4 +24,9 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+
+    /// Time from the start to that of a later one, so that many are compared at one moment.
+    pub fn until(self, later: Self) -> Duration {
+        later.0.saturating_duration_since(self.0)
+    }
 }
