@@ -139,6 +139,7 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
         reason: "outside-catalogue",
         ..Record::default()
     };
+    let amended;
     let mut patch = None;
     let mut refusal = None;
     match received.judge(policy, now) {
@@ -161,7 +162,8 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
                 Verdict::Leave => {}
                 Verdict::Amend(changes) => {
                     record.verdict = "amend";
-                    patch = Some(patch::write(&changes, object));
+                    amended = changes;
+                    patch = Some(patch::write(&amended, object));
                 }
                 Verdict::Refuse(message) => {
                     record.verdict = "refuse";

@@ -6,30 +6,33 @@
 
 use serde_json::json;
 
+use crate::fields::Pieces;
 use crate::policy::change::{Changes, Edit, Map};
 use crate::policy::object::{Meta, Object};
 
 /// Writes the patch that makes these changes to this object, as JSON text (RFC 6902).
-pub fn write(changes: &Changes<'_>, object: &Object<'_>) -> String {
-    let list = changes.managed_fields.as_ref().map_or(0, String::len);
-    let mut patch = Patch { text: String::with_capacity(list + 1024), first: true };
-    patch.text.push('[');
+pub fn write<'c>(changes: &'c Changes<'_>, object: &Object<'_>) -> Pieces<'c> {
+    let mut patch = Patch { text: Pieces::default(), first: true };
+    patch.text.tail().push('[');
     for (map, meta) in [(Map::Labels, &object.labels), (Map::Annotations, &object.annotations)] {
         patch.map(map, meta, &changes.edits);
     }
     if let Some(list) = &changes.managed_fields {
-        patch.operation("add", "/metadata/managedFields", None, Some(list));
+        patch.begin("add", "/metadata/managedFields", None);
+        patch.value("");
+        patch.text.lend_all(list);
+        patch.end();
     }
-    patch.text.push(']');
+    patch.text.tail().push(']');
     patch.text
 }
 
-struct Patch {
-    text: String,
+struct Patch<'c> {
+    text: Pieces<'c>,
     first: bool,
 }
 
-impl Patch {
+impl Patch<'_> {
     fn map(&mut self, map: Map, meta: &Meta<'_>, edits: &[Edit<'_>]) {
         let edits = edits.iter().filter(|edit| edit.map == map);
         let parent = match map {
@@ -38,12 +41,13 @@ impl Patch {
         };
         if meta.present {
             for edit in edits {
-                match &edit.value {
-                    Some(value) => self.operation("add", parent, Some(edit.key), Some(&string(value))),
-                    None if meta.get(edit.key).is_some() => {
-                        self.operation("remove", parent, Some(edit.key), None);
-                    }
-                    None => {}
+                if let Some(value) = &edit.value {
+                    self.begin("add", parent, Some(edit.key));
+                    self.value(&string(value));
+                    self.end();
+                } else if meta.get(edit.key).is_some() {
+                    self.begin("remove", parent, Some(edit.key));
+                    self.end();
                 }
             }
             return;
@@ -57,35 +61,41 @@ impl Patch {
         }
         if !pairs.is_empty() {
             pairs.push('}');
-            self.operation("add", parent, None, Some(&pairs));
+            self.begin("add", parent, None);
+            self.value(&pairs);
+            self.end();
         }
     }
 
-    /// Appends one operation; `key` is the last token of the path, not yet escaped (RFC 6901).
-    fn operation(&mut self, op: &str, parent: &str, key: Option<&str>, value: Option<&str>) {
-        if !std::mem::replace(&mut self.first, false) {
-            self.text.push(',');
-        }
-        self.text.push_str(r#"{"op":""#);
-        self.text.push_str(op);
-        self.text.push_str(r#"","path":""#);
-        self.text.push_str(parent);
+    /// Begins an operation; `key` is the last token of the path, not yet escaped (RFC 6901).
+    fn begin(&mut self, op: &str, parent: &str, key: Option<&str>) {
+        let first = std::mem::replace(&mut self.first, false);
+        let text = self.text.tail();
+        text.push_str(if first { r#"{"op":""# } else { r#",{"op":""# });
+        text.push_str(op);
+        text.push_str(r#"","path":""#);
+        text.push_str(parent);
         if let Some(key) = key {
-            self.text.push('/');
+            text.push('/');
             for character in key.chars() {
                 match character {
-                    '~' => self.text.push_str("~0"),
-                    '/' => self.text.push_str("~1"),
-                    other => self.text.push(other),
+                    '~' => text.push_str("~0"),
+                    '/' => text.push_str("~1"),
+                    other => text.push(other),
                 }
             }
         }
-        self.text.push('"');
-        if let Some(value) = value {
-            self.text.push_str(r#","value":"#);
-            self.text.push_str(value);
-        }
-        self.text.push('}');
+        text.push('"');
+    }
+
+    fn value(&mut self, json: &str) {
+        let text = self.text.tail();
+        text.push_str(r#","value":"#);
+        text.push_str(json);
+    }
+
+    fn end(&mut self) {
+        self.text.tail().push('}');
     }
 }
 

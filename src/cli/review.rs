@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::forecast::{Chart, Outlook, Silence, Subject};
 use super::policy_from;
 use crate::admission::{Judged, Received, answer, patch};
-use crate::fields;
 use crate::fields::entry::List;
+use crate::fields::{self, Pieces};
 use crate::policy::change::Changes;
 use crate::policy::object::Object;
 use crate::policy::{Decision, Kind, Policy, Verdict};
@@ -152,7 +152,7 @@ fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_
                 bail!("the write is refused, so there is no object after it: {message}")
             }
             Verdict::Amend(changes) => {
-                let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed))?;
+                let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed).whole())?;
                 json_patch::patch(&mut object, &patch)
                     .context("our own patch does not apply; please report this")?;
             }
@@ -215,7 +215,8 @@ fn decided(out: &mut String, object: &Object<'_>, decision: &Decision<'_>, polic
 }
 
 fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, policy: &Policy) {
-    let Some(after) = changes.managed_fields.as_deref().and_then(List::parse) else { return };
+    let Some(list) = changes.managed_fields.as_ref().map(Pieces::whole) else { return };
+    let Some(after) = List::parse(&list) else { return };
     let before = object.managed_fields.clone().unwrap_or_default();
     for moved in &changes.moved {
         line(

@@ -35,12 +35,6 @@ impl<'a> Set<'a> {
             None => Cow::Borrowed(self),
         }
     }
-
-    /// About how long its text is.
-    pub(super) fn size(&self) -> usize {
-        let nodes: usize = self.nodes.iter().map(|node| 32 + node.below.size()).sum();
-        self.closed.map_or(2, |closed| closed.inner.len() + 16) + nodes
-    }
 }
 
 /// Canonical sets are equal when their text is; otherwise level by level.

@@ -11,7 +11,7 @@ use super::transfer::{Moved, Wish};
 
 /// The owner's paths and where they came from. Places are indices into the list.
 #[derive(Default)]
-pub(super) struct Gathered<'a> {
+pub(super) struct Gathered<'s, 'a> {
     /// What the owner shall hold.
     pub(super) set: Set<'a>,
     /// The owner's Apply entries that stand in for `set`, each with the number of its paths.
@@ -23,10 +23,10 @@ pub(super) struct Gathered<'a> {
     /// Text of an owner's set that is canonical.
     twin: Option<&'a str>,
     /// The newest time among `moved`.
-    pub(super) newest: Option<&'a str>,
+    pub(super) newest: Option<&'s str>,
 }
 
-impl Gathered<'_> {
+impl Gathered<'_, '_> {
     /// Whether the owner has one entry and it says all this already.
     pub(super) fn is_settled(&self) -> bool {
         let count = self.set.len();
@@ -53,9 +53,9 @@ impl Gathered<'_> {
 /// Collects the owner's paths. `None`: the owner's entry cannot be extended safely, so nothing may move.
 pub(super) fn gather<'s, 'a: 's>(
     list: &'s List<'a>,
-    wish: &Wish<'s>,
+    wish: &Wish<'_, 'a>,
     left: &mut Vec<String>,
-) -> Option<Gathered<'s>> {
+) -> Option<Gathered<'s, 'a>> {
     let mut gathered = Gathered { taken: vec![false; list.entries.len()], ..Gathered::default() };
     let mut sets = own_entries(list, wish, &mut gathered, left)?;
     if wish.merge {
@@ -76,10 +76,10 @@ pub(super) fn gather<'s, 'a: 's>(
 /// keeps when it decodes duplicates into a map.
 fn own_entries<'s, 'a: 's>(
     list: &'s List<'a>,
-    wish: &Wish<'s>,
-    gathered: &mut Gathered<'s>,
+    wish: &Wish<'_, 'a>,
+    gathered: &mut Gathered<'s, 'a>,
     left: &mut Vec<String>,
-) -> Option<Vec<Set<'s>>> {
+) -> Option<Vec<Set<'a>>> {
     let mut sets = Vec::new();
     for (place, known) in list.known().rev() {
         if !known.is_root_apply_of(wish.owner) || (!wish.merge && !gathered.owned.is_empty()) {
@@ -107,9 +107,9 @@ fn own_entries<'s, 'a: 's>(
 
 fn absorb<'s, 'a: 's>(
     list: &'s List<'a>,
-    wish: &Wish<'s>,
-    gathered: &mut Gathered<'s>,
-    sets: &mut Vec<Set<'s>>,
+    wish: &Wish<'_, 'a>,
+    gathered: &mut Gathered<'s, 'a>,
+    sets: &mut Vec<Set<'a>>,
     left: &mut Vec<String>,
 ) {
     for (place, known) in list.known() {

@@ -9,25 +9,26 @@ use std::borrow::Cow;
 use super::encode;
 use super::entry::{Entry, Known, List, Operation};
 use super::order;
+use super::pieces::Pieces;
 use super::set::Set;
 use super::transfer::Wish;
 
 /// What becomes of an entry that is not the owner's.
-pub(super) enum Rest<'s> {
+pub(super) enum Rest<'a> {
     /// It stays byte for byte.
     Same,
     /// It held nothing but what it may no longer hold.
     Gone,
     /// It says less.
-    Less(Cow<'s, str>),
+    Less(Pieces<'a>),
 }
 
 /// Takes the paths of `wish.disown` out of an entry.
 pub(super) fn disown<'s, 'a: 's>(
     entry: &'s Entry<'a>,
     old: Option<&'s List<'a>>,
-    wish: &Wish<'_>,
-) -> Rest<'s> {
+    wish: &Wish<'_, '_>,
+) -> Rest<'a> {
     let Some(known) = entry.known.as_ref().filter(|known| known.is_root() && known.manager != wish.owner)
     else {
         return Rest::Same;
@@ -52,22 +53,16 @@ pub(super) fn disown<'s, 'a: 's>(
                 && other.api_version == known.api_version
         })
     });
-    let text = set.encode();
-    match before {
-        Some((entry, known)) if says(known, &set, &text) => Rest::Less(Cow::Borrowed(entry.raw)),
-        _ => Rest::Less(Cow::Owned(write(
-            &known.manager,
-            known.operation,
-            &known.api_version,
-            known.time.as_deref(),
-            &set,
-        ))),
-    }
+    let text = set.text();
+    Rest::Less(match before {
+        Some((entry, known)) if says(known, &set, &text) => entry.raw.into(),
+        _ => write(&known.manager, known.operation, &known.api_version, known.time.as_deref(), text),
+    })
 }
 
 /// Whether an entry holds exactly `set`, whose canonical text is `text`.
-pub(super) fn says(known: &Known<'_>, set: &Set<'_>, text: &str) -> bool {
-    known.fields == text || known.set().is_ok_and(|other| other == *set)
+pub(super) fn says(known: &Known<'_>, set: &Set<'_>, text: &Pieces<'_>) -> bool {
+    *text == *known.fields || known.set().is_ok_and(|other| other == *set)
 }
 
 /// The entry of a list that is as asked, if there is exactly one.
@@ -82,33 +77,34 @@ pub(super) fn single<'s, 'a: 's>(
 }
 
 /// The text of an entry about the object itself.
-pub(super) fn write(
+pub(super) fn write<'a>(
     manager: &str,
     operation: Operation,
     api_version: &str,
     time: Option<&str>,
-    fields: &Set<'_>,
-) -> String {
-    let mut out = String::with_capacity(fields.size() + 256);
+    fields: Pieces<'a>,
+) -> Pieces<'a> {
+    let mut pieces = Pieces::default();
+    let out = pieces.tail();
     out.push_str("{\"manager\":");
-    encode::quote_value(&mut out, manager);
+    encode::quote_value(out, manager);
     out.push_str(",\"operation\":\"");
     out.push_str(operation.as_str());
     out.push_str("\",\"apiVersion\":");
-    encode::quote_value(&mut out, api_version);
+    encode::quote_value(out, api_version);
     if let Some(time) = time {
         out.push_str(",\"time\":");
-        encode::quote_value(&mut out, time);
+        encode::quote_value(out, time);
     }
     out.push_str(",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":");
-    fields.write(&mut out);
-    out.push('}');
-    out
+    pieces.append(fields);
+    pieces.tail().push('}');
+    pieces
 }
 
 /// The time for the owner's entry when it says something new: the newest of what it took in, but never older
 /// than its own; without anything taken in, now.
-pub(super) fn time<'t>(newest: Option<&'t str>, own: Option<&'t str>, wish: &Wish<'_>) -> Cow<'t, str> {
+pub(super) fn time<'t>(newest: Option<&'t str>, own: Option<&'t str>, wish: &Wish<'_, '_>) -> Cow<'t, str> {
     match newest {
         Some(newest) => Cow::Borrowed(order::later(Some(newest), own).unwrap_or(newest)),
         None => Cow::Owned(order::stamp(wish.now)),

@@ -12,6 +12,7 @@ use super::canon;
 use super::closed::Closed;
 use super::element::Element;
 use super::json::MAX_DEPTH;
+use super::pieces::Pieces;
 
 /// Paths, in canonical order.
 #[derive(Debug, Clone, Default)]
@@ -173,31 +174,32 @@ impl<'a> Set<'a> {
 
     /// The canonical JSON text, equal to Go's `Set.ToJSON`.
     pub fn encode(&self) -> String {
-        let mut out = String::with_capacity(self.size());
-        self.write(&mut out);
+        self.text().to_string()
+    }
+
+    /// The canonical JSON text; what was canonical text already is lent.
+    pub fn text(&self) -> Pieces<'a> {
+        let mut out = Pieces::default();
+        self.write(false, &mut out, &mut String::new());
         out
     }
 
-    /// Appends the canonical JSON text.
-    pub fn write(&self, out: &mut String) {
-        self.write_as(false, out, &mut String::new());
-    }
-
-    fn write_as(&self, member: bool, out: &mut String, scratch: &mut String) {
-        out.push('{');
+    fn write(&self, member: bool, out: &mut Pieces<'a>, scratch: &mut String) {
+        out.tail().push('{');
         if member && !self.is_empty() {
-            out.push_str(canon::OWN);
+            out.tail().push_str(canon::OWN);
         }
         if let Some(closed) = &self.closed {
-            out.push_str(closed.inner);
+            out.lend(closed.inner);
         }
         for (index, node) in self.nodes.iter().enumerate() {
-            out.push_str(if index > 0 { ",\"" } else { "\"" });
-            node.element.write(out, scratch);
-            out.push_str("\":");
-            node.below.write_as(node.member, out, scratch);
+            let tail = out.tail();
+            tail.push_str(if index > 0 { ",\"" } else { "\"" });
+            node.element.write(tail, scratch);
+            tail.push_str("\":");
+            node.below.write(node.member, out, scratch);
         }
-        out.push('}');
+        out.tail().push('}');
     }
 
     /// The paths for a person, one text each, parents first.

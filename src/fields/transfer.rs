@@ -13,23 +13,24 @@ use std::borrow::Cow;
 use super::entry::{Known, List, Operation};
 use super::gather::{Gathered, gather};
 use super::order;
+use super::pieces::Pieces;
 use super::rewrite::{self, Rest};
 use super::set::Set;
 
 /// What the owner shall hold after the write.
 #[derive(Clone, Copy)]
-pub struct Wish<'w> {
+pub struct Wish<'w, 'a> {
     /// The owner's field manager, at most 128 characters.
-    pub owner: &'w str,
+    pub owner: &'a str,
     /// Managers whose root entries move to the owner. Not asked about the owner itself.
     pub absorb: &'w dyn Fn(&str) -> bool,
     /// `fields: Transfer`: absorbed entries and the owner's own Update entries are merged into its Apply entry.
     /// `false` (`fields: Stamp`): only `own` and `disown` apply.
     pub merge: bool,
     /// `apiVersion` of the object under review.
-    pub api_version: &'w str,
+    pub api_version: &'a str,
     /// Paths the owner must hold, each as field names from the root (the stamps).
-    pub own: &'w [&'w [&'w str]],
+    pub own: &'a [&'a [&'a str]],
     /// Paths no other root entry may go on holding: stamps whose value we have just put back.
     pub disown: &'w [&'w [&'w str]],
     /// Time for an entry that has none to inherit.
@@ -38,13 +39,13 @@ pub struct Wish<'w> {
 
 /// What becomes of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transfer {
+pub enum Transfer<'a> {
     /// The list is already as wished: send nothing.
     Keep,
     /// Replace the list with this JSON text.
     Replace {
         /// The whole new list.
-        list: String,
+        list: Pieces<'a>,
         /// What moved, one item for each entry that was merged.
         moved: Vec<Moved>,
     },
@@ -63,15 +64,15 @@ pub struct Moved {
 
 /// The result of one transfer, with what could not be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Outcome<'a> {
     /// What to do with the list.
-    pub transfer: Transfer,
+    pub transfer: Transfer<'a>,
     /// Absorbed or owned entries that were left as they are, each in one short sentence (≤ 100 characters).
     pub left: Vec<String>,
 }
 
 /// Computes the list that gives the owner what `wish` says.
-pub fn transfer<'a>(list: &List<'a>, old: Option<&List<'a>>, wish: &Wish<'_>) -> Outcome {
+pub fn transfer<'a>(list: &List<'a>, old: Option<&List<'a>>, wish: &Wish<'_, 'a>) -> Outcome<'a> {
     let mut left = Vec::new();
     let transfer = rewritten(list, old, wish, &mut left)
         .map_or(Transfer::Keep, |(list, moved)| Transfer::Replace { list, moved });
@@ -82,22 +83,22 @@ pub fn transfer<'a>(list: &List<'a>, old: Option<&List<'a>>, wish: &Wish<'_>) ->
 fn rewritten<'s, 'a: 's>(
     list: &'s List<'a>,
     old: Option<&'s List<'a>>,
-    wish: &Wish<'s>,
+    wish: &Wish<'_, 'a>,
     left: &mut Vec<String>,
-) -> Option<(String, Vec<Moved>)> {
+) -> Option<(Pieces<'a>, Vec<Moved>)> {
     if list.entries.is_empty() {
         return None;
     }
     let gathered = gather(list, wish, left)?;
     let mut changed = !gathered.is_settled();
-    let mut rows: Vec<Row<'s>> = Vec::with_capacity(list.entries.len() + 1);
+    let mut rows: Vec<Row<'s, 'a>> = Vec::with_capacity(list.entries.len() + 1);
     for (place, entry) in list.entries.iter().enumerate() {
         if gathered.takes(place) {
             continue;
         }
         let known = entry.known.as_ref();
         let text = match rewrite::disown(entry, old, wish) {
-            Rest::Same => Cow::Borrowed(entry.raw),
+            Rest::Same => entry.raw.into(),
             rest => {
                 changed = true;
                 let Rest::Less(text) = rest else { continue };
@@ -116,48 +117,52 @@ fn rewritten<'s, 'a: 's>(
         return None;
     }
     let new = match old {
-        Some(old) if same_entries(&rows, old) => old.raw.to_owned(),
-        _ => join(&rows),
+        Some(old) if same_entries(&rows, old) => old.raw.into(),
+        _ => join(rows.into_iter().map(|row| row.text)),
     };
-    (new != list.raw).then_some((new, gathered.moved))
+    (new != *list.raw).then_some((new, gathered.moved))
 }
 
 /// The list for an object whose last owned field went with this write, so that the API server left no list:
 /// the owner's entry with the paths of `wish.own`, which we have just put back.
-pub fn restart(old: &List<'_>, wish: &Wish<'_>) -> String {
+pub fn restart<'a>(old: &List<'a>, wish: &Wish<'_, 'a>) -> Pieces<'a> {
     let mut set = Set::default();
     for path in wish.own {
         set.insert(path);
     }
-    let fields = set.encode();
+    let fields = set.text();
     let stored = rewrite::single(old, |known| known.is_root_apply_of(wish.owner));
-    if let Some((entry, _)) = stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
-        return format!("[{}]", entry.raw);
-    }
-    let time = order::stamp(wish.now);
-    format!("[{}]", rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &set))
+    let entry = match stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
+        Some((entry, _)) => entry.raw.into(),
+        None => {
+            let time = order::stamp(wish.now);
+            rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), fields)
+        }
+    };
+    join([entry].into_iter())
 }
 
 /// One entry of the new list.
-struct Row<'s> {
-    text: Cow<'s, str>,
+struct Row<'s, 'a> {
+    text: Pieces<'a>,
     /// Where it, or what it was made of, stood in the list under review.
     place: usize,
-    known: Option<&'s Known<'s>>,
+    known: Option<&'s Known<'a>>,
 }
 
 /// Puts the owner's entry in its place.
 fn add_owner<'s, 'a: 's>(
-    rows: &mut Vec<Row<'s>>,
-    gathered: &Gathered<'s>,
+    rows: &mut Vec<Row<'s, 'a>>,
+    gathered: &Gathered<'s, 'a>,
     list: &'s List<'a>,
     old: Option<&'s List<'a>>,
-    wish: &Wish<'s>,
+    wish: &Wish<'_, 'a>,
 ) {
     let count = gathered.set.len();
+    let fields = gathered.set.text();
     let stored = old.and_then(|old| rewrite::single(old, |known| known.is_root_apply_of(wish.owner)));
     let stored = stored.filter(|(_, known)| {
-        known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &gathered.set.encode())
+        known.api_version == wish.api_version && rewrite::says(known, &gathered.set, &fields)
     });
     // Each of the owner's entries is part of the union, so as many paths means the same paths.
     let current = gathered.owned.iter().find(|(_, paths)| *paths == count);
@@ -174,19 +179,19 @@ fn add_owner<'s, 'a: 's>(
     };
     let text = if let Some((entry, stored)) = stored {
         known.time.clone_from(&stored.time);
-        Cow::Borrowed(entry.raw)
+        entry.raw.into()
     } else if let Some(entry) = current {
         known.time = entry.known.as_ref().and_then(|known| known.time.clone());
-        Cow::Borrowed(entry.raw)
+        entry.raw.into()
     } else {
         let own = owned.and_then(|known| known.time.as_deref());
         let time = rewrite::time(gathered.newest, own, wish);
-        let text = rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), &gathered.set);
+        let text = rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), fields);
         known.time = Some(time);
-        Cow::Owned(text)
+        text
     };
     // In Stamp mode duplicates of the owner's entry stay, and ours must stay the last of them.
-    let twin = |row: &Row<'_>| row.known.is_some_and(|known| known.is_root_apply_of(wish.owner));
+    let twin = |row: &Row<'_, '_>| row.known.is_some_and(|known| known.is_root_apply_of(wish.owner));
     let stays = gathered.owned.first().filter(|_| rows.iter().any(twin));
     let at = match stays {
         Some((place, _)) => rows.iter().take_while(|row| row.place < *place).count(),
@@ -196,30 +201,32 @@ fn add_owner<'s, 'a: 's>(
 }
 
 /// Whether the stored list has the same entries, in whatever order.
-fn same_entries(rows: &[Row<'_>], old: &List<'_>) -> bool {
-    if rows.len() != old.entries.len() {
+fn same_entries(rows: &[Row<'_, '_>], old: &List<'_>) -> bool {
+    let length: usize = rows.iter().map(|row| row.text.len()).sum();
+    let stored: usize = old.entries.iter().map(|entry| entry.raw.len()).sum();
+    if rows.len() != old.entries.len() || length != stored {
         return false;
     }
-    if rows.iter().zip(&old.entries).all(|(row, entry)| row.text == entry.raw) {
+    if rows.iter().zip(&old.entries).all(|(row, entry)| row.text == *entry.raw) {
         return true;
     }
-    let (mut new, mut stored): (Vec<&str>, Vec<&str>) =
-        (rows.iter().map(|row| &*row.text).collect(), old.entries.iter().map(|entry| entry.raw).collect());
+    let mut new: Vec<_> = rows.iter().map(|row| row.text.whole()).collect();
+    let mut stored: Vec<_> = old.entries.iter().map(|entry| Cow::Borrowed(entry.raw)).collect();
     new.sort_unstable();
     stored.sort_unstable();
     new == stored
 }
 
-fn join(rows: &[Row<'_>]) -> String {
-    let length: usize = rows.iter().map(|row| row.text.len() + 1).sum();
-    let mut out = String::with_capacity(length + 1);
-    out.push('[');
-    for (index, row) in rows.iter().enumerate() {
+/// The text of a list of entries.
+fn join<'a>(entries: impl Iterator<Item = Pieces<'a>>) -> Pieces<'a> {
+    let mut out = Pieces::default();
+    out.tail().push('[');
+    for (index, entry) in entries.enumerate() {
         if index > 0 {
-            out.push(',');
+            out.tail().push(',');
         }
-        out.push_str(&row.text);
+        out.append(entry);
     }
-    out.push(']');
+    out.tail().push(']');
     out
 }

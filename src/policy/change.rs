@@ -1,6 +1,7 @@
 //! Everything that may ever change on a target (law 2): three stamps, our own label and annotations, the Cluster API
 //! label, and `managedFields`.
 
+use crate::fields::Pieces;
 use crate::fields::transfer::Moved;
 
 /// Helm's ownership label. EKS sets it too, so alone it proves nothing.
@@ -99,7 +100,7 @@ pub struct Changes<'a> {
     /// Labels and annotations.
     pub edits: Vec<Edit<'a>>,
     /// The whole new `metadata.managedFields` as JSON text, if it changes.
-    pub managed_fields: Option<String>,
+    pub managed_fields: Option<Pieces<'a>>,
     /// Entries that were merged into the owner's.
     pub moved: Vec<Moved>,
 }

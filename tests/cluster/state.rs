@@ -237,7 +237,7 @@ impl Object {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         };
         if let Transfer::Replace { list, .. } = transfer(&list, None, &wish).transfer {
-            let list: Value = serde_json::from_str(&list).unwrap();
+            let list: Value = serde_json::from_str(&list.whole()).unwrap();
             let patch = json!([{"op": "replace", "path": "/metadata/managedFields", "value": list}]);
             let reply = client.patch(&self.path(), "application/json-patch+json", &patch).unwrap();
             assert_eq!(reply.status, 200, "{}", reply.text());

@@ -130,7 +130,14 @@ impl<'p> Play<'p> {
     fn kubectl(&mut self, way: &Way, again: bool) {
         let before = self.objects();
         let output = match way {
-            Way::Run(args, stdin) => self.run(args, stdin.as_ref()),
+            Way::Run(args, stdin) => {
+                // kubectl restarts once a second and no more.
+                until("kubectl to restart again", Duration::from_secs(20), || {
+                    let output = self.run(args, stdin.as_ref());
+                    (!output.stderr.contains("within the past second")).then_some(output)
+                })
+                .unwrap()
+            }
             Way::Edit(kind, script) => self.edit(kind, script),
             Way::Replace(kind, patch) => {
                 let title =
