@@ -130,7 +130,7 @@ bench-peers:
 profile: ## Where the CPU of a review goes, function by function (needs perf; Debian: linux-perf)
 	@command -v perf >/dev/null || { echo "make profile: no perf here; Debian has it in linux-perf" >&2; exit 1; }
 	@mkdir -p target/bench
-	CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
+	env -u BENCH_OURS CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
 		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
 
 .PHONY: record

@@ -144,17 +144,17 @@ fn measure(place: &Place, quick: bool, profile: Option<&Path>) -> Measured {
             }
         }
     }
-    let slopes = if quick {
+    let growth = if quick {
         Vec::new()
     } else {
         say("growth".to_owned());
-        rounds::slopes(place, &servers, &mut requests, pace(9, 150))
+        rounds::growth(place, &servers, &mut requests, pace(21, 150))
     };
     drop(servers);
     say("through an API server".to_owned());
-    let cluster = cluster::run(place, if quick { 70 } else { 1_050 });
+    let cluster = cluster::run(place, if quick { 70 } else { 2_100 });
     let profile = profile.and_then(|file| std::fs::read_to_string(file).ok());
     say("done".to_owned());
     let took = begin.elapsed();
-    Measured { connections: CONNECTIONS, rounds, main, others, slopes, footprints, cluster, profile, took }
+    Measured { connections: CONNECTIONS, rounds, main, others, growth, footprints, cluster, profile, took }
 }

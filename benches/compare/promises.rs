@@ -79,7 +79,7 @@ fn costs(measured: &Measured) -> [Promise; 5] {
     let usual = |row: usize| measured.main.iter().find(|column| column.ask.size == 20_000)?.rows[row];
     let (transfer, go) = (usual(TRANSFER_ROW), usual(GO_ROW));
     let cheaper = transfer.zip(go).map(|(ours, go)| go.ratio / ours.ratio);
-    let growth = measured.slopes.get(TRANSFER_ROW).copied().flatten();
+    let growth = measured.growth.get(TRANSFER_ROW).copied().flatten();
     [
         worst(measured, "outside the catalogue, to the floor", 1.15, OUTSIDE_ROW).aim(1.05),
         worst(measured, "Observe, to the floor", 2.0, OBSERVE_ROW).aim(1.5),
@@ -92,10 +92,11 @@ fn costs(measured: &Measured) -> [Promise; 5] {
                 .aim(8.0)
         },
         Promise::at_most(
-            "growth, Adopt with transfer: a MiB more from 1 to 6 MiB, to one from 0.1 to 1 MiB",
+            "growth over the floor, Adopt with transfer: a MiB more from 1 to 6 MiB, to one from 0.1 to 1 MiB",
             1.2,
-            growth.map(|slope| slope.large / slope.small),
-        ),
+            growth.map(|growth| growth.over_floor.ratio()),
+        )
+        .note(growth.map(|growth| format!("floor included: {:.2}×", growth.whole.ratio())).unwrap_or_default()),
     ]
 }
 

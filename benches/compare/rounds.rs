@@ -161,17 +161,33 @@ pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// How cost grows with size.
+/// How cost grows with size: µs per MiB.
 #[derive(Debug, Clone, Copy)]
 pub struct Slope {
-    /// µs per MiB from 0.1 to 1 MiB.
+    /// From 0.1 to 1 MiB.
     pub small: f64,
-    /// µs per MiB from 1 to 6 MiB.
+    /// From 1 to 6 MiB.
     pub large: f64,
 }
 
-/// All rows' slopes, sizes interleaved within each round, with the same two connections at every size.
-pub fn slopes(place: &Place, servers: &Servers, requests: &mut Requests, pace: Pace) -> Vec<Option<Slope>> {
+impl Slope {
+    /// How much dearer a MiB is where there are many.
+    pub fn ratio(self) -> f64 {
+        self.large / self.small
+    }
+}
+
+/// How one row grows.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    /// All that the server spends.
+    pub whole: Slope,
+    /// What it spends over the floor of the same round. The floor grows too: 6 MiB are in no second-level cache.
+    pub over_floor: Slope,
+}
+
+/// All rows' growth, sizes interleaved within each round, with the same two connections at every size.
+pub fn growth(place: &Place, servers: &Servers, requests: &mut Requests, pace: Pace) -> Vec<Option<Growth>> {
     const SIZES: [usize; 3] = [(1 << 20) / 10, 1 << 20, 6 << 20];
     let mut seen: Vec<[Vec<f64>; 3]> = SCENARIOS.iter().map(|_| Default::default()).collect();
     for _ in 0..pace.rounds {
@@ -183,14 +199,18 @@ pub fn slopes(place: &Place, servers: &Servers, requests: &mut Requests, pace: P
             }
         }
     }
-    seen.into_iter()
-        .map(|row| {
-            let [low, middle, high] = row.map(|micros| quantile(micros.into_iter(), 0.5));
-            let slope = |from: f64, to: f64, bytes: usize| (to - from) / bytes as f64 * f64::from(1 << 20);
-            low.is_finite().then(|| Slope {
-                small: slope(low, middle, SIZES[1] - SIZES[0]),
-                large: slope(middle, high, SIZES[2] - SIZES[1]),
-            })
-        })
-        .collect()
+    let slope = |costs: [Vec<f64>; 3]| {
+        let [low, middle, high] = costs.map(|micros| quantile(micros.into_iter(), 0.5));
+        let slope = |from: f64, to: f64, bytes: usize| (to - from) / bytes as f64 * f64::from(1 << 20);
+        Slope {
+            small: slope(low, middle, SIZES[1] - SIZES[0]),
+            large: slope(middle, high, SIZES[2] - SIZES[1]),
+        }
+    };
+    let floor = &seen[FLOOR_ROW];
+    let over = |row: &[Vec<f64>; 3]| {
+        std::array::from_fn(|at| row[at].iter().zip(&floor[at]).map(|(row, floor)| row - floor).collect())
+    };
+    let grown = |row: &[Vec<f64>; 3]| Growth { whole: slope(row.clone()), over_floor: slope(over(row)) };
+    seen.iter().map(|row| (!row[0].is_empty()).then(|| grown(row))).collect()
 }

@@ -132,12 +132,11 @@ pub fn restart<'a>(old: &List<'a>, wish: &Wish<'_, 'a>) -> Pieces<'a> {
     }
     let fields = set.text();
     let stored = rewrite::single(old, |known| known.is_root_apply_of(wish.owner));
-    let entry = match stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
-        Some((entry, _)) => entry.raw.into(),
-        None => {
-            let time = order::stamp(wish.now);
-            rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), fields)
-        }
+    let entry = if let Some((entry, _)) = stored.filter(|(_, known)| rewrite::says(known, &set, &fields)) {
+        entry.raw.into()
+    } else {
+        let time = order::stamp(wish.now);
+        rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), fields)
     };
     join([entry].into_iter())
 }

@@ -2,13 +2,15 @@
 //!
 //! Memory is lent as bytes arrive, not as they are announced: a peer that announces 8 MiB and sends nothing takes
 //! nothing from the others. The last eighth is lent to small bodies only, so that large ones keep no ordinary review
-//! out.
+//! out. What is lent to a large answer while its peer takes it, bodies have to do without: a peer that reads nothing would
+//! otherwise hold as many answers as it has connections.
 //!
 //! A large body lies in a mapping of its own, which goes back to the system with it. From malloc it would, once glibc has
 //! seen one freed, come out of the heap, and the holes between bodies stay resident: 64 at once took 69 MB under a budget
 //! of 16.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,37 +25,75 @@ use super::refusal::Refusal;
 /// A review of a target has 2 to 50 kB.
 const SMALL: usize = 128 << 10;
 
-/// What all bodies in flight may take together.
+/// Smaller answers are not counted: all connections together hold 4 MiB of them.
+const LARGE_ANSWER: usize = 32 << 10;
+
+/// What all bodies and large answers in flight may take together.
 #[derive(Debug)]
 pub struct Budget {
-    left: AtomicUsize,
+    /// Less than nothing when an answer was written that there was no room for: it is there, and will be read.
+    left: AtomicI64,
     /// For small bodies only.
-    reserve: usize,
+    reserve: i64,
     lent: Gauge,
 }
 
 impl Budget {
     /// A budget of so many bytes; `lent` shows how much of it is in use.
     pub fn new(bytes: usize, lent: Gauge) -> Self {
-        Self { left: AtomicUsize::new(bytes), reserve: bytes / 8, lent }
+        let bytes = size(bytes);
+        Self { left: AtomicI64::new(bytes), reserve: bytes / 8, lent }
     }
 
     /// Lends `bytes` more to a body that then has `total`.
     fn lend(&self, bytes: usize, total: usize) -> bool {
         let keep = if total > SMALL { self.reserve } else { 0 };
+        let bytes = size(bytes);
         let enough = self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(bytes).filter(|rest| *rest >= keep)
         });
         if enough.is_ok() {
-            self.lent.inc_by(i64::try_from(bytes).unwrap_or_default());
+            self.lent.inc_by(bytes);
         }
         enough.is_ok()
     }
 
     fn take_back(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-        self.lent.dec_by(i64::try_from(bytes).unwrap_or_default());
+        self.left.fetch_add(size(bytes), Ordering::Relaxed);
+        self.lent.dec_by(size(bytes));
     }
+
+    /// An answer's bytes; a large one is counted until its peer has taken it.
+    pub fn answer(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
+        if bytes.len() < LARGE_ANSWER {
+            return bytes.into();
+        }
+        self.left.fetch_sub(size(bytes.len()), Ordering::Relaxed);
+        self.lent.inc_by(size(bytes.len()));
+        Bytes::from_owner(Large { budget: Arc::clone(self), bytes })
+    }
+}
+
+/// A large answer on its way; gives its memory back to the budget when dropped.
+struct Large {
+    budget: Arc<Budget>,
+    bytes: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.budget.take_back(self.bytes.len());
+    }
+}
+
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// A body that was read whole; gives its memory back to the budget when dropped.

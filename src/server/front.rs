@@ -30,7 +30,7 @@ pub struct Front {
     answering: Arc<Answering>,
     readiness: Readiness,
     limits: Limits,
-    budget: Budget,
+    budget: Arc<Budget>,
     metrics: Arc<Metrics>,
 }
 
@@ -42,7 +42,7 @@ impl Front {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let budget = Budget::new(limits.budget_bytes, metrics.bodies.clone());
+        let budget = Arc::new(Budget::new(limits.budget_bytes, metrics.bodies.clone()));
         let answering = Arc::new(answering);
         Self { answering, readiness, limits, budget, metrics }
     }
@@ -76,7 +76,7 @@ impl Front {
         self.metrics.response_bytes.inc_by(answer.body.len() as u64);
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &policy.hash, took);
-        let mut response = Response::new(Full::from(answer.body));
+        let mut response = Response::new(Full::new(self.budget.answer(answer.body)));
         *response.status_mut() =
             StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

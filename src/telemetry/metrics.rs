@@ -30,7 +30,7 @@ pub struct Metrics {
     duration: Histogram,
     /// Reviews being read or decided now.
     pub in_flight: Gauge,
-    /// Bytes of review bodies in memory now.
+    /// Bytes of review bodies and large answers in memory now.
     pub bodies: Gauge,
     /// Bytes of review bodies.
     pub request_bytes: Counter,
@@ -124,7 +124,7 @@ impl Metrics {
         registry.register("reviews_in_flight", "Reviews being read or decided", m.in_flight.clone());
         registry.register_with_unit(
             "reviews_in_flight",
-            "Review bodies in memory",
+            "Memory of review bodies and large answers",
             Unit::Bytes,
             m.bodies.clone(),
         );

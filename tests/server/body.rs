@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cni_steward::admission::Answer;
+
 use crate::client::post;
 use crate::server::{echo, echoing, short, start};
 
@@ -121,6 +123,33 @@ async fn large_bodies_leave_room_for_small_ones() {
 }
 
 /// Fault 27.
+/// Fault 49: an answer that its peer does not read is memory too.
+#[tokio::test]
+async fn answers_that_nobody_reads_leave_less_room_for_large_bodies() {
+    const ANSWER: usize = 12 << 20;
+    let limits =
+        cni_steward::server::Limits { budget_bytes: 16 << 20, answer: Duration::from_secs(60), ..short() };
+    let server = start(limits, |body: &[u8]| {
+        let reply = echo(body);
+        if body == b"{}" { Answer { body: vec![b' '; ANSWER], ..reply } } else { reply }
+    })
+    .await;
+    let mut deaf = server.connect().await;
+    deaf.send(post("{}")).await;
+    server.counts(&format!("cni_steward_reviews_in_flight_bytes {ANSWER}")).await;
+    let mut large = server.connect().await;
+    large.send(post(&" ".repeat(4 << 20))).await;
+    assert_eq!(large.reply().await.unwrap().status, 503);
+    let mut small = server.connect().await;
+    small.send(post("[]")).await;
+    assert_eq!(small.reply().await.unwrap().body, r#"{"bytes":2}"#);
+    drop(deaf);
+    server.counts("cni_steward_reviews_in_flight_bytes 0").await;
+    let mut large = server.connect().await;
+    large.send(post(&" ".repeat(4 << 20))).await;
+    assert_eq!(large.reply().await.unwrap().status, 200);
+}
+
 #[tokio::test]
 async fn expect_100_continue_is_answered_before_the_body_comes() {
     let server = echoing().await;
