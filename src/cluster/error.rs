@@ -3,9 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use kube::core::Status;
-
 use super::Reference;
+use super::status::Status;
 
 /// A request that did not succeed.
 #[derive(Debug, Clone)]
@@ -183,6 +182,21 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+/// An error with all its sources, since the last one mostly is the cause.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
+}
 
 #[cfg(test)]
 mod tests {

@@ -67,7 +67,9 @@ impl Script {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = Some(self.kubeconfig(folder.path()));
         let request_timeout = Duration::from_millis(700);
-        Cluster::connect(&Connection { kubeconfig, context: None, request_timeout }).await.unwrap()
+        Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
+            .await
+            .unwrap()
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
