@@ -22,6 +22,7 @@ pub mod cli;
 pub mod fields;
 pub mod pki;
 pub mod policy;
+pub mod reconcile;
 pub mod server;
 pub mod telemetry;
 pub mod trust;
