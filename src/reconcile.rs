@@ -2,9 +2,12 @@
 //!
 //! A missed write is a stored object that is not a fixed point of [`crate::policy::decide`]; nothing else is asked.
 //! [`plan`](mod@plan) says what to write (pure), [`contest`] when to stop because somebody else changes it back (pure), [`pace`]
-//! how fast (pure); the rest follows the targets while this replica leads, and acts.
+//! how fast (pure); [`keeper`] follows the targets while this replica leads, and acts.
 
 pub mod contest;
+mod item;
+pub mod keeper;
 pub mod pace;
 pub mod plan;
 pub mod step;
+mod teller;

@@ -152,7 +152,10 @@ fn what_surely_is_not_the_add_on_s_is_repaired_without_a_statement() {
     adopted["metadata"]["annotations"].as_object_mut().unwrap().remove("meta.helm.sh/release-name");
     let seen = look(&adopted, UNKNOWN);
     assert_eq!(seen.state, State::Repairing);
-    assert_eq!(written(&adopted, &seen)["metadata"]["annotations"]["meta.helm.sh/release-name"], "aws-vpc-cni");
+    assert_eq!(
+        written(&adopted, &seen)["metadata"]["annotations"]["meta.helm.sh/release-name"],
+        "aws-vpc-cni"
+    );
 }
 
 #[test]
@@ -199,11 +202,7 @@ fn what_is_not_ours_to_judge_is_left() {
         (&paused, ADOPT, Reason::Paused),
         (&marked, ADOPT, Reason::ManagedAddon),
         (&foreign, ADOPT, Reason::OtherRelease),
-        (
-            &bootstrapped(),
-            "mode: Adopt\nmanagedAddon: Absent\nexempt: {managers: ['e*']}",
-            Reason::Exempt,
-        ),
+        (&bootstrapped(), "mode: Adopt\nmanagedAddon: Absent\nexempt: {managers: ['e*']}", Reason::Exempt),
         (&paused, "mode: Block\nclusterApi: Release", Reason::Paused),
         (&marked, "mode: Block\nclusterApi: Release", Reason::ManagedAddon),
     ] {
@@ -216,7 +215,8 @@ fn what_is_not_ours_to_judge_is_left() {
 fn an_object_that_is_not_understood_is_not_changed() {
     let mut twice = bootstrapped().to_string();
     twice.insert_str(1, "\"metadata\":{},");
-    for text in ["", "null", "[]", "{", r#"{"metadata":{}}"#, r#"{"apiVersion":"v1","metadata":{}}"#, &twice] {
+    for text in ["", "null", "[]", "{", r#"{"metadata":{}}"#, r#"{"apiVersion":"v1","metadata":{}}"#, &twice]
+    {
         let seen = plan(target(), text, &policy(ADOPT), &|_| false, now());
         assert_eq!((seen.state, seen.step), (State::Odd, None), "{text}");
     }

@@ -69,14 +69,15 @@ impl Contests {
         }
     }
 
-    /// Whether a path is not to be repaired now.
-    pub fn stops(&self, target: &str, path: &str) -> bool {
-        self.0.get(&(target.to_owned(), path.to_owned())).is_some_and(|history| history.stopped.is_some())
+    /// The paths of a target that are not to be repaired now.
+    pub fn stopped(&self, target: &str) -> Vec<String> {
+        let stopped = self.0.iter().filter(|((of, _), history)| of == target && history.stopped.is_some());
+        stopped.map(|((_, path), _)| path.clone()).collect()
     }
 
     /// How many paths of a target are not to be repaired now.
     pub fn count(&self, target: &str) -> usize {
-        self.0.iter().filter(|((of, _), history)| of == target && history.stopped.is_some()).count()
+        self.stopped(target).len()
     }
 }
 

@@ -69,6 +69,20 @@ pub struct Plan {
     pub step: Option<Step>,
 }
 
+impl Plan {
+    /// For an object that cannot be understood.
+    pub(super) fn odd(problem: &str) -> Self {
+        Self {
+            state: State::Odd,
+            message: problem.to_owned(),
+            version: String::new(),
+            writer: String::new(),
+            wanted: Vec::new(),
+            step: None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Head {
     metadata: Metadata,
@@ -88,28 +102,15 @@ pub fn plan(
     stops: &dyn Fn(&str) -> bool,
     now: Timestamp,
 ) -> Plan {
-    let mut plan = Plan {
-        state: State::Odd,
-        message: String::new(),
-        version: String::new(),
-        writer: String::new(),
-        wanted: Vec::new(),
-        step: None,
-    };
     let object = match object::alone(stored) {
         Ok(object) => object,
-        Err(problem) => {
-            plan.message = format!("{target} is left alone: {problem}");
-            return plan;
-        }
+        Err(problem) => return Plan::odd(&problem),
     };
-    match serde_json::from_str::<Head>(stored) {
-        Ok(head) => plan.version = head.metadata.resource_version,
-        Err(_) => {
-            plan.message = format!("{target} is left alone: it has no resourceVersion");
-            return plan;
-        }
-    }
+    let Ok(head) = serde_json::from_str::<Head>(stored) else {
+        return Plan::odd("it has no resourceVersion");
+    };
+    let mut plan = Plan::odd("");
+    plan.version = head.metadata.resource_version;
     let last = last_writer(object.managed_fields.as_ref());
     plan.writer = last.map_or("", |known| &*known.manager).to_owned();
     Case { target, object: &object, last, policy, stops, now }.fill(plan)

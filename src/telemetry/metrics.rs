@@ -15,11 +15,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::events::EventMetrics;
 use self::lease::LeaseMetrics;
+use self::repairs::RepairMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
 pub mod events;
 pub mod lease;
+pub mod repairs;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub lease: LeaseMetrics,
     /// Kubernetes Events.
     pub events: EventMetrics,
+    /// What the reconciler sees and does.
+    pub repairs: RepairMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,6 +126,7 @@ impl Metrics {
             standing: Arc::new(Standing::new(policy_hash, policy_mode)),
             lease: LeaseMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
+            repairs: RepairMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

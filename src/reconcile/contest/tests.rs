@@ -10,6 +10,12 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+impl Contests {
+    fn stops(&self, target: &str, path: &str) -> bool {
+        self.stopped(target).iter().any(|stopped| stopped == path)
+    }
+}
+
 /// Somebody changes the path back, and we repair it, if we still do.
 fn round(contests: &mut Contests, now: u64) -> Vec<Contest> {
     let begun = contests.seen("t", &want(&format!("at {now}")), at(now));
