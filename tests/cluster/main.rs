@@ -25,6 +25,7 @@ mod modes;
 mod pairs;
 mod raw;
 mod real;
+mod repair;
 mod scene;
 mod sequences;
 mod state;
@@ -47,6 +48,7 @@ fn main() {
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        repair::CASES,
         &sequences::cases(),
         &real::cases(),
     ]
