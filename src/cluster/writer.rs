@@ -42,8 +42,8 @@ impl Writer {
         }
     }
 
-    /// For a command that a person ran.
-    pub(crate) fn operator() -> Self {
+    /// For a command that a person ran. Made by `cli` only.
+    pub fn operator() -> Self {
         Self::Operator(Operator(()))
     }
 }

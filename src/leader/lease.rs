@@ -291,6 +291,13 @@ impl Candidate {
     }
 }
 
+/// Whatever ends it, a panic too: without a candidate nobody renews, so nobody may write.
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        self.end_term();
+    }
+}
+
 /// As the API server writes it: with exactly six places.
 fn time(now: Timestamp) -> String {
     format!("{now:.6}")

@@ -15,12 +15,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::events::EventMetrics;
 use self::lease::LeaseMetrics;
+use self::loops::LoopMetrics;
 use self::repairs::RepairMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
 pub mod events;
 pub mod lease;
+pub mod loops;
 pub mod repairs;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// What the reconciler sees and does.
     pub repairs: RepairMetrics,
+    /// What runs beside the reviews.
+    pub loops: LoopMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -127,6 +131,7 @@ impl Metrics {
             lease: LeaseMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
             repairs: RepairMetrics::register(&mut registry),
+            loops: LoopMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

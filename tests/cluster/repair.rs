@@ -144,12 +144,12 @@ fn bootstrap(version: Version) {
     let line = "cni_steward_missed_writes_total{target=\"daemonsets/aws-node\",writer=\"eks\"}";
     assert_eq!(metric(&steward, line), 1, "{}", steward.metrics());
 
-    let mut args =
-        vec!["install", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "-f", fixtures::VALUES];
-    if version == Version::V1_24 {
-        args.push("--kube-version=1.24");
-    }
-    plane.helm(Helm::V4, &args).ok();
+    plane
+        .helm(
+            Helm::V4,
+            &["install", "aws-vpc-cni", fixtures::CHART, "-n", "kube-system", "-f", fixtures::VALUES],
+        )
+        .ok();
 
     let event = until("the Event was there", SOON, || {
         let events = plane.kubectl(User::Admin, &["get", "events", "-n", "kube-system", "-o", "json"]);
