@@ -22,6 +22,7 @@ pub mod acceptance;
 pub mod admission;
 pub mod cli;
 pub mod cluster;
+pub mod faults;
 pub mod fields;
 pub mod leader;
 pub mod pki;

@@ -20,7 +20,8 @@ use super::pace::Budget;
 use super::plan::{Plan, State, plan};
 use super::step::Step;
 use super::teller::{Teller, label};
-use crate::cluster::{Cluster, Patch, Watching, Writer};
+use crate::cluster::{ApiError, Cluster, Patch, Watching, Writer};
+use crate::faults;
 use crate::leader::lease::Leadership;
 use crate::policy::writer::STEWARD;
 use crate::policy::{Policy, Target};
@@ -190,10 +191,12 @@ impl Keeper {
     async fn write(&self, term: &mut Term<'_>, item: &mut Item, step: &Step) -> bool {
         let Ok(patch) = RawValue::from_string(step.patch.clone()) else { return false };
         let how = Patch::Json { manager: STEWARD };
+        faults::point("repair-planned");
         let stored = self.cluster.patch::<Box<RawValue>>(term.writer, &item.reference, how, &patch).await;
         let now = term.now();
         match stored {
             Ok(stored) => {
+                faults::point(if step.first { "repair-stamped" } else { "repair-finished" });
                 self.teller.wrote(&item.reference);
                 term.contests.repaired(&label(&item.reference), &step.paths, now);
                 item.text = Some(stored.get().into());
@@ -215,7 +218,7 @@ impl Keeper {
         }
     }
 
-    fn pause(&self, item: &mut Item, now: Duration, error: &crate::cluster::ApiError) -> bool {
+    fn pause(&self, item: &mut Item, now: Duration, error: &ApiError) -> bool {
         self.teller.failed(&item.reference, &mut item.told, error);
         item.backoff.failed(now, error.retry_after());
         false

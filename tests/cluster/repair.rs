@@ -1,5 +1,8 @@
 //! What admission missed is repaired by the leader: here with no webhook registered, unless a case says so.
 
+mod fights;
+mod rights;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -43,6 +46,36 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case { name: "repair::what_a_missed_write_took_away_comes_back", needs: NEW, run: taken_away },
     Case { name: "repair::what_is_created_again_unseen_is_repaired_again", needs: NEW, run: created_again },
+    Case {
+        name: "repair::killed_at_any_point_of_a_repair_the_next_leader_ends_it",
+        needs: NEW,
+        run: fights::killed,
+    },
+    Case {
+        name: "repair::who_changes_it_back_three_times_gets_it_and_is_named",
+        needs: NEW,
+        run: fights::contested,
+    },
+    Case {
+        name: "repair::two_replicas_with_different_policies_do_not_flap",
+        needs: NEW,
+        run: fights::two_policies,
+    },
+    Case {
+        name: "repair::the_chart_s_account_is_enough_on_1_36",
+        needs: NEW_HELM_4,
+        run: || rights::enough(Version::V1_36, Helm::V4),
+    },
+    Case {
+        name: "repair::the_chart_s_account_is_enough_on_1_24",
+        needs: OLD_HELM_4,
+        run: || rights::enough(Version::V1_24, Helm::V4),
+    },
+    Case {
+        name: "repair::a_missing_right_is_named_and_everything_else_goes_on",
+        needs: NEW_HELM_4,
+        run: rights::missing,
+    },
     Case { name: "repair::a_live_pause_holds_and_its_end_is_noticed", needs: NEW, run: pause },
 ];
 
@@ -276,7 +309,7 @@ fn created_again() {
 fn pause() {
     let plane = ControlPlane::start(Version::V1_36);
     plane.eks_apply(fixtures::EKS_APPLY).ok();
-    let until_when = jiff::Timestamp::now() + Duration::from_secs(15);
+    let until_when = cni_steward::telemetry::clock::now() + Duration::from_secs(15);
     kubectl(&plane, &format!("annotate ds aws-node cni-steward.dev/allow-until={until_when:.0}"));
     let before = plane.get("DaemonSet", "aws-node");
     let steward = keeper(&plane, ABSENT);
