@@ -6,14 +6,13 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::claim::{GOOD_FOR, LOOK_EVERY, RENEW_EVERY, Record, SURE, Step, View};
+use super::stored::{self, Stored, time};
 use crate::cluster::writer::Leading;
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::telemetry::clock::{self, Stopwatch};
@@ -56,41 +55,6 @@ pub struct Candidate {
     metrics: LeaseMetrics,
     events: Events,
     complained: Option<(String, Stopwatch)>,
-}
-
-#[derive(Deserialize)]
-struct Stored {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    resource_version: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    holder_identity: Option<String>,
-    lease_duration_seconds: Option<u32>,
-    renew_time: Option<String>,
-    lease_transitions: Option<i32>,
-}
-
-impl From<Stored> for Record {
-    fn from(stored: Stored) -> Self {
-        let spec = stored.spec;
-        Self {
-            version: stored.metadata.resource_version,
-            holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-            good_for: spec.lease_duration_seconds.map(|seconds| Duration::from_secs(seconds.into())),
-            renewed: spec.renew_time.unwrap_or_default(),
-            transitions: spec.lease_transitions.unwrap_or_default(),
-        }
-    }
 }
 
 impl Candidate {
@@ -185,17 +149,7 @@ impl Candidate {
     async fn write(&mut self, over: Option<&Record>) -> Result<(), ApiError> {
         let sent = Stopwatch::start();
         let now = time(clock::now());
-        let ours = over.is_some_and(|record| record.holder.as_deref() == Some(&self.identity));
-        let mut spec = json!({
-            "holderIdentity": self.identity,
-            "leaseDurationSeconds": GOOD_FOR.as_secs(),
-            "renewTime": now,
-        });
-        if !ours || self.term.is_none() {
-            let transitions = over.map_or(0, |record| record.transitions.saturating_add(i32::from(!ours)));
-            spec["acquireTime"] = now.as_str().into();
-            spec["leaseTransitions"] = transitions.into();
-        }
+        let spec = stored::held(&self.identity, over, self.term.is_none(), &now);
         self.view.trying(&now);
         let stored = self.send(over, spec).await?;
         self.metrics.seen.set(clock::now().as_second());
@@ -263,9 +217,7 @@ impl Candidate {
             return;
         }
         let Step::Renew { over } = self.view.next(self.begun.elapsed()) else { return };
-        let spec =
-            json!({"holderIdentity": null, "leaseDurationSeconds": 1, "renewTime": time(clock::now())});
-        match self.send(Some(&over), spec).await {
+        match self.send(Some(&over), stored::free(&time(clock::now()))).await {
             Ok(_) => tracing::info!(lease = %self.reference, "the lease is handed over"),
             Err(error) => tracing::warn!(%error, "the lease is not handed over, it runs out by itself"),
         }
@@ -296,9 +248,4 @@ impl Drop for Candidate {
     fn drop(&mut self) {
         self.end_term();
     }
-}
-
-/// As the API server writes it: with exactly six places.
-fn time(now: Timestamp) -> String {
-    format!("{now:.6}")
 }

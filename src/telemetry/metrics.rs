@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::events::EventMetrics;
+use self::labels::{Cause, Code, Decision, Door, Effective, Reload, Subject};
 use self::lease::LeaseMetrics;
 use self::loops::LoopMetrics;
 use self::repairs::RepairMetrics;
@@ -21,6 +22,7 @@ use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
 pub mod events;
+mod labels;
 pub mod lease;
 pub mod loops;
 pub mod repairs;
@@ -65,46 +67,6 @@ pub struct Metrics {
     pub repairs: RepairMetrics,
     /// What runs beside the reviews.
     pub loops: LoopMetrics,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
-    operation: &'static str,
-    resource: &'static str,
-    verdict: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Cause {
-    cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
-    code: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Door {
-    door: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Effective {
-    hash: String,
-    mode: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Subject {
-    part: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reload {
-    part: &'static str,
-    outcome: &'static str,
 }
 
 impl Metrics {
