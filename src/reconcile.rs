@@ -11,3 +11,4 @@ pub mod pace;
 pub mod plan;
 pub mod step;
 mod teller;
+pub mod wanted;

@@ -212,6 +212,14 @@ fn what_is_not_ours_to_judge_is_left() {
 }
 
 #[test]
+fn an_object_that_is_being_deleted_is_let_go() {
+    let mut going = bootstrapped();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T12:00:00Z");
+    let seen = look(&going, ADOPT);
+    assert_eq!((seen.state, seen.step), (State::Going, None));
+}
+
+#[test]
 fn an_object_that_is_not_understood_is_not_changed() {
     let mut twice = bootstrapped().to_string();
     twice.insert_str(1, "\"metadata\":{},");

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "policy",
     "fields",
     "pki",
@@ -22,6 +22,7 @@ const PURE: [&str; 10] = [
     "reconcile/pace",
     "reconcile/plan",
     "reconcile/step",
+    "reconcile/wanted",
 ];
 
 /// What a pure room may not name, and what it would be for.

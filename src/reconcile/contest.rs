@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::plan::Wanted;
+use super::wanted::Wanted;
 
 /// So often changed back …
 const BACKS: usize = 3;

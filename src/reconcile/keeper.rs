@@ -128,6 +128,7 @@ impl Keeper {
                     if changed {
                         current.hash().clone_into(&mut term.policy);
                         term.settled = now + SETTLE;
+                        term.contests = Contests::default();
                     }
                     for item in &mut items {
                         if changed || item.is_due(now) {

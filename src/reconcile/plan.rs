@@ -11,11 +11,13 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::step::{Step, leftover};
+use super::step::Step;
+use super::wanted::{self, Wanted, last_writer, path_of, path_of_moved};
 use crate::admission::object;
-use crate::fields::entry::{Known, List};
-use crate::policy::change::{Changes, Edit, Map, STAMP_PATHS, Why};
+use crate::fields::entry::Known;
+use crate::policy::change::{Changes, Edit, STAMP_PATHS, Why};
 use crate::policy::decide::Subject;
 use crate::policy::object::Object;
 use crate::policy::rules::{ClusterApi, EKS, ManagedAddon, Mode, Policy};
@@ -37,19 +39,10 @@ pub enum State {
     Contested,
     /// A pause, the managed add-on's mark, another release, an exempt writer: not ours to repair.
     Left(Reason),
+    /// It is being deleted.
+    Going,
     /// It cannot be understood, so it is not changed.
     Odd,
-}
-
-/// One path that is not as the policy wants it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The path, as in `.metadata.labels.app.kubernetes.io/managed-by`.
-    pub path: String,
-    /// The field manager that holds it now, or wrote last.
-    pub by: String,
-    /// Changes whenever somebody writes the path again.
-    pub trace: String,
 }
 
 /// What to do about one stored object.
@@ -92,6 +85,7 @@ struct Head {
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     resource_version: String,
+    deletion_timestamp: Option<IgnoredAny>,
 }
 
 /// Plans the next write of a stored object, given as JSON text. `stops` says which paths are not to be repaired now.
@@ -111,6 +105,11 @@ pub fn plan(
     };
     let mut plan = Plan::odd("");
     plan.version = head.metadata.resource_version;
+    if head.metadata.deletion_timestamp.is_some() {
+        plan.state = State::Going;
+        plan.message = format!("{target} is being deleted");
+        return plan;
+    }
     let last = last_writer(object.managed_fields.as_ref());
     plan.writer = last.map_or("", |known| &*known.manager).to_owned();
     Case { target, object: &object, last, policy, stops, now }.fill(plan)
@@ -158,7 +157,7 @@ impl<'a> Case<'_, 'a> {
             State::InOrder | State::Repairing if self.policy.mode != Mode::Observe => {}
             _ => return plan,
         }
-        plan.wanted = self.wanted(&changes);
+        plan.wanted = wanted::by(&changes, self.object, self.last);
         let stopped = self.without_stopped(&mut changes);
         plan.step = Step::of(changes, self.object, &plan.version);
         match (plan.state, &plan.step) {
@@ -202,36 +201,6 @@ impl<'a> Case<'_, 'a> {
         ))
     }
 
-    /// The paths of changes that are not the end of a repair of ours.
-    fn wanted(&self, changes: &Changes<'_>) -> Vec<Wanted> {
-        let list = self.object.managed_fields.as_ref();
-        let mut wanted: Vec<Wanted> = changes
-            .edits
-            .iter()
-            .map(|edit| {
-                let path = ["metadata", edit.map.name(), edit.key];
-                let holder = list.and_then(|list| holder(list, &path)).or(self.last);
-                let found = match edit.map {
-                    Map::Labels => self.object.labels.get(edit.key),
-                    Map::Annotations => self.object.annotations.get(edit.key),
-                };
-                one(path_of(edit), holder, found)
-            })
-            .collect();
-        for moved in &changes.moved {
-            let entry = list.and_then(|list| {
-                let known = list.entries.iter().filter_map(|entry| entry.known.as_ref());
-                known.into_iter().find(|known| known.is_root() && known.manager == moved.manager)
-            });
-            wanted.push(one(path_of_moved(&moved.manager), entry, None));
-        }
-        let finishes = leftover(list).is_some();
-        if wanted.is_empty() && changes.managed_fields.is_some() && !finishes {
-            wanted.push(one(".metadata.managedFields".to_owned(), self.last, None));
-        }
-        wanted
-    }
-
     /// Takes out what is not to be repaired now; says whether there was any. Who holds a stamp goes with its value.
     fn without_stopped(&self, changes: &mut Changes<'_>) -> bool {
         let stopped = |edit: &Edit<'_>| (self.stops)(&path_of(edit));
@@ -259,40 +228,4 @@ fn review<'a>(
 ) -> Decision<'a> {
     let subject = Subject { target, username: "", groups: &[], manager: STEWARD, object, old: Some(object) };
     decide(&subject, policy, now)
-}
-
-/// The path that an edit changes, as the API server writes paths.
-pub(super) fn path_of(edit: &Edit<'_>) -> String {
-    format!(".metadata.{}.{}", edit.map.name(), edit.key)
-}
-
-/// The path for an entry that moves to the owner.
-pub(super) fn path_of_moved(manager: &str) -> String {
-    format!(".metadata.managedFields of {manager}")
-}
-
-fn one(path: String, holder: Option<&Known<'_>>, value: Option<&str>) -> Wanted {
-    let by = holder.map_or("nobody", |known| &*known.manager).to_owned();
-    let time = holder.and_then(|known| known.time.as_deref()).unwrap_or_default();
-    Wanted { path, trace: format!("{by} {time} {}", value.unwrap_or_default()), by }
-}
-
-/// The root entries of others, each with its time; one without a time was brought back by a write just now.
-fn others<'l, 'a>(list: &'l List<'a>) -> impl Iterator<Item = (Timestamp, &'l Known<'a>)> {
-    list.entries.iter().filter_map(|entry| {
-        let known = entry.known.as_ref().filter(|known| known.is_root() && known.manager != STEWARD)?;
-        let time = known.time.as_deref().map_or(Some(Timestamp::MAX), |time| time.parse().ok())?;
-        Some((time, known))
-    })
-}
-
-fn last_writer<'l, 'a>(list: Option<&'l List<'a>>) -> Option<&'l Known<'a>> {
-    others(list?).max_by_key(|(time, _)| *time).map(|(_, known)| known)
-}
-
-fn holder<'l, 'a>(list: &'l List<'a>, path: &[&str]) -> Option<&'l Known<'a>> {
-    others(list)
-        .filter(|(_, known)| known.set().is_ok_and(|set| set.contains(path)))
-        .max_by_key(|(time, _)| *time)
-        .map(|(_, known)| known)
 }

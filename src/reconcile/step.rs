@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::plan::{path_of, path_of_moved};
+use super::wanted::{path_of, path_of_moved};
 use crate::admission::patch;
 use crate::fields::entry::List;
 use crate::fields::withdraw;

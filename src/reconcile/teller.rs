@@ -14,7 +14,7 @@ use crate::telemetry::metrics::repairs::RepairMetrics;
 pub(super) struct Told {
     state: Option<&'static str>,
     message: String,
-    /// The version that was counted as a missed write.
+    /// What was counted as a missed write; a status write makes it no other one.
     missed: String,
 }
 
@@ -33,7 +33,7 @@ const fn word(state: State) -> &'static str {
         State::HeldBack => "held-back",
         State::Observed => "observed",
         State::Contested => "contested",
-        State::Left(_) => "left",
+        State::Left(_) | State::Going => "left",
         State::Odd => "odd",
     }
 }
@@ -63,8 +63,10 @@ impl Teller {
     pub(super) fn seen(&self, reference: &Reference, told: &mut Told, plan: &Plan) {
         let target = label(reference);
         let state = word(plan.state);
-        if plan.state == State::Repairing && !plan.wanted.is_empty() && told.missed != plan.version {
-            told.missed.clone_from(&plan.version);
+        let traces: Vec<&str> = plan.wanted.iter().flat_map(|want| [&*want.path, &*want.trace]).collect();
+        let missed = traces.join("\n");
+        if plan.state == State::Repairing && !missed.is_empty() && told.missed != missed {
+            told.missed = missed;
             let writer = match provenance::word(&plan.writer) {
                 "" => provenance::UNKNOWN,
                 word => word,
@@ -88,7 +90,7 @@ impl Teller {
                 tracing::info!(target, state, reason = reason.code(), message = plan.message, "not repaired");
             }
             State::Observed => tracing::info!(target, state, message = plan.message, "only observed"),
-            State::InOrder | State::Repairing | State::Contested => {}
+            State::InOrder | State::Repairing | State::Contested | State::Going => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What admission missed is repaired by the leader: here with no webhook registered, unless a case says so.
 
 mod fights;
+mod moods;
 mod rights;
 
 use std::time::{Duration, Instant};
@@ -60,6 +61,11 @@ pub(crate) const CASES: &[Case] = &[
         name: "repair::two_replicas_with_different_policies_do_not_flap",
         needs: NEW,
         run: fights::two_policies,
+    },
+    Case {
+        name: "repair::whatever_the_api_server_answers_to_a_write_the_repair_comes_to_its_end",
+        needs: NEW,
+        run: moods::all,
     },
     Case {
         name: "repair::the_chart_s_account_is_enough_on_1_36",

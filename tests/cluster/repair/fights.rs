@@ -123,6 +123,9 @@ pub(super) fn two_policies() {
     kubectl(&plane, &format!("label ds,sa,clusterrole,clusterrolebinding aws-node {CAPA}-"));
     std::thread::sleep(Duration::from_secs(20));
     let (settled, stored) = (writes(), versions(&plane));
+    let contested = sum(&first, "cni_steward_contests_total") + sum(&second, "cni_steward_contests_total");
+    println!("{} writes, {contested} contests", settled - before);
+    assert_eq!(contested, 4, "expected the leader to notice on each of the four that it is undone");
     assert!(settled - before <= 4 * 4, "expected three tries for each of the four, got {}", settled - before);
     std::thread::sleep(Duration::from_secs(40));
     assert_eq!(writes(), settled, "expected no write any more");
