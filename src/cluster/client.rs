@@ -13,6 +13,9 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::error::{ApiError, Cause};
 
+/// How long an answer may take when nobody says.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// How to reach the API server.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -52,13 +55,18 @@ impl Cluster {
             None => Config::incluster().map_err(|error| configuration(&error))?,
         };
         config.connect_timeout = Some(options.request_timeout);
+        Self::of(config).map_err(|error| configuration(&error))
+    }
+
+    /// The limit on an answer is the limit on connecting.
+    pub(super) fn of(mut config: Config) -> Result<Self, kube::Error> {
         // Who asks decides whether and when to ask again: it alone knows whether the question is still the same.
         config.default_retry = false;
         let agent = HeaderValue::from_static(concat!("cni-steward/", env!("CARGO_PKG_VERSION")));
         config.headers.push((USER_AGENT, agent));
         let url = config.cluster_url.to_string().into();
-        let client = kube::Client::try_from(config).map_err(|error| configuration(&error))?;
-        Ok(Self { client, timeout: options.request_timeout, url })
+        let timeout = config.connect_timeout.unwrap_or(ANSWER);
+        Ok(Self { client: kube::Client::try_from(config)?, timeout, url })
     }
 
     /// kube's own client, for what this room has no words for.

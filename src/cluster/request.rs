@@ -281,3 +281,27 @@ async fn read(response: Response<Body>) -> Result<Bytes, Cause> {
     let collected = body.collect().await.map_err(|error| Cause::Transport(chain(error.as_ref())))?;
     Ok(collected.to_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Secret;
+
+    use super::*;
+    use crate::cluster::writer::Leading;
+    use crate::telemetry::clock::Stopwatch;
+
+    #[tokio::test]
+    async fn who_leads_no_more_sends_nothing() {
+        crate::server::tls::install_provider();
+        // Whoever called this would be refused at once, and say so.
+        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let cluster = Cluster::of(config).unwrap();
+        let secret = Reference::of::<Secret>(Some("kube-system"), "a");
+        let leading = Leading::begin(Stopwatch::start());
+        leading.end();
+        let error = cluster.delete(&Writer::Leading(leading), &secret).await.unwrap_err();
+        assert!(error.is_not_leading(), "{error}");
+        let error = cluster.delete(&Writer::operator(), &secret).await.unwrap_err();
+        assert_eq!(error.reason(), "unreachable", "{error}");
+    }
+}

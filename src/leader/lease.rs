@@ -148,15 +148,16 @@ impl Candidate {
     /// Writes us into the Lease: creates it, or over the record that was read.
     async fn write(&mut self, over: Option<&Record>) -> Result<(), ApiError> {
         let sent = Stopwatch::start();
-        let now = time(clock::now());
+        let sent_at = clock::now();
+        let now = time(sent_at);
         let spec = stored::held(&self.identity, over, self.term.is_none(), &now);
         self.view.trying(&now);
         let stored = self.send(over, spec).await?;
-        self.metrics.seen.set(clock::now().as_second());
+        self.metrics.seen.set(sent_at.as_second());
         self.view.wrote(stored, self.begun.elapsed());
         let begins = self.term.is_none();
-        let term = self.term.get_or_insert_with(Leading::begin);
-        term.renewed(sent, SURE);
+        let term = self.term.get_or_insert_with(|| Leading::begin(sent));
+        term.renewed(sent, sent_at, SURE);
         if begins {
             let writer = Writer::Leading(term.clone());
             self.tell.send_replace(Some(writer));
