@@ -60,7 +60,7 @@ impl Contests {
         begun
     }
 
-    /// These paths were written and are as they should be.
+    /// We have written these paths.
     pub fn repaired(&mut self, target: &str, paths: &[String], now: Duration) {
         for path in paths {
             let history = self.0.entry((target.to_owned(), path.clone())).or_default();

@@ -70,7 +70,8 @@ impl Steward {
 
     /// A line for each loop that looks after the cluster.
     fn spawn_loops(&mut self, ground: Ground) {
-        let Ground { cluster, leadership, events, metrics, policy, .. } = ground;
+        let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
+        drop(instance);
         let keeper = Keeper::new(cluster, policy, events, metrics.repairs.clone());
         self.spawn("repair", async move { match keeper.run(leadership).await {} });
     }
