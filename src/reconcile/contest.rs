@@ -12,8 +12,8 @@ use super::wanted::Wanted;
 /// So often changed back …
 const BACKS: usize = 3;
 /// … in this time.
-const WINDOW: Duration = Duration::from_secs(600);
-const LONGEST_QUIET: Duration = Duration::from_secs(3600);
+const WINDOW: Duration = Duration::from_mins(10);
+const LONGEST_QUIET: Duration = Duration::from_hours(1);
 
 /// A repair that has just been given up for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -111,7 +111,7 @@ pub fn plan(
         return plan;
     }
     let last = last_writer(object.managed_fields.as_ref());
-    plan.writer = last.map_or("", |known| &*known.manager).to_owned();
+    last.map_or("", |known| &*known.manager).clone_into(&mut plan.writer);
     Case { target, object: &object, last, policy, stops, now }.fill(plan)
 }
 
@@ -124,7 +124,7 @@ struct Case<'c, 'a> {
     now: Timestamp,
 }
 
-impl<'a> Case<'_, 'a> {
+impl Case<'_, '_> {
     fn fill(&self, mut plan: Plan) -> Plan {
         if self.policy.mode != Mode::Observe && pattern::any(&self.policy.exempt.managers, &plan.writer) {
             plan.state = State::Left(Reason::Exempt);
