@@ -22,6 +22,7 @@ pub mod set;
 pub(crate) mod text;
 pub mod transfer;
 pub mod value;
+mod withdraw;
 
 pub use compare::{PathChange, compare};
 pub use entry::{Entry, Known, List, Operation};
@@ -29,3 +30,4 @@ pub use json::Malformed;
 pub use pieces::Pieces;
 pub use set::Set;
 pub use transfer::{Moved, Outcome, Transfer, Wish, transfer};
+pub use withdraw::withdraw;

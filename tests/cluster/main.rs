@@ -26,6 +26,7 @@ mod modes;
 mod pairs;
 mod raw;
 mod real;
+mod repair;
 mod scene;
 mod sequences;
 mod state;
@@ -49,6 +50,7 @@ fn main() {
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        repair::CASES,
         &sequences::cases(),
         &real::cases(),
     ]
