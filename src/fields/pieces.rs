@@ -97,6 +97,12 @@ impl<'a> From<&'a str> for Pieces<'a> {
     }
 }
 
+impl From<String> for Pieces<'_> {
+    fn from(text: String) -> Self {
+        Self { done: Vec::new(), tail: text }
+    }
+}
+
 impl PartialEq<str> for Pieces<'_> {
     fn eq(&self, other: &str) -> bool {
         self.iter().try_fold(other, |rest, piece| rest.strip_prefix(piece)).is_some_and(str::is_empty)

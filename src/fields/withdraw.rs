@@ -26,7 +26,8 @@ pub fn withdraw(list: &List<'_>, manager: &str, paths: &[&[&str]]) -> Option<Str
         changed = true;
         if !set.is_empty() {
             let time = known.time.as_deref();
-            entries.push(rewrite::write(manager, Operation::Update, &known.api_version, time, &set));
+            let less = rewrite::write(manager, Operation::Update, &known.api_version, time, set.text());
+            entries.push(less.to_string());
         }
     }
     (changed && !entries.is_empty()).then(|| format!("[{}]", entries.join(",")))

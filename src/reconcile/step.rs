@@ -45,15 +45,16 @@ impl Step {
         let first = !changes.edits.is_empty();
         if !first {
             let tidied = match &changes.managed_fields {
-                Some(text) => leftover(List::parse(text).as_ref()),
+                Some(text) => leftover(List::parse(&text.whole()).as_ref()),
                 None => leftover(object.managed_fields.as_ref()),
             };
-            changes.managed_fields = tidied.or(changes.managed_fields);
+            changes.managed_fields = tidied.map(Into::into).or(changes.managed_fields);
         }
         if changes.is_empty() {
             return None;
         }
         let patch = patch::write(&changes, object);
+        let patch = patch.whole();
         let rest = patch.strip_prefix('[')?;
         let lock = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version});
         let comma = if rest.starts_with(']') { "" } else { "," };
