@@ -17,6 +17,7 @@ mod answers;
 mod capa;
 mod chart;
 mod draw;
+mod exported;
 mod features;
 mod forecast;
 mod harness;
@@ -25,6 +26,7 @@ mod modes;
 mod pairs;
 mod raw;
 mod real;
+mod replay;
 mod scene;
 mod sequences;
 mod state;
@@ -47,6 +49,7 @@ fn main() {
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        exported::CASES,
         &sequences::cases(),
         &real::cases(),
     ]
