@@ -145,16 +145,18 @@ fn all_that_it_does(account: &Account) {
     account.try_to(&["replace", "-f", "-"], Some(&lease("two"))).ok();
     account.patch("lease/cni-steward", "merge", r#"{"spec":{"holderIdentity":"three"}}"#).ok();
     account.try_to(&["auth", "can-i", "patch", "daemonset/aws-node"], None).ok();
-    let secret = |kind: &str| {
+    let secret = |kind: &str, annotations: &serde_json::Value| {
         serde_json::json!({"apiVersion": "v1", "kind": "Secret", "type": kind,
-            "metadata": {"name": "cni-steward-certificate"}, "data": {"tls.crt": "eA=="}})
+            "metadata": {"name": "cni-steward-certificate", "annotations": annotations}, "data": {"tls.crt": "eA=="}})
         .to_string()
     };
     if account.plane.version() == Version::V1_36 {
-        let token = "kubernetes.io/service-account-token";
-        refused("a Secret for a token", &account.try_to(&["create", "-f", "-"], Some(&secret(token))));
+        // Kubernetes would put the token of that account into it.
+        let of = serde_json::json!({"kubernetes.io/service-account.name": "default"});
+        let token = secret("kubernetes.io/service-account-token", &of);
+        refused("a Secret for a token", &account.try_to(&["create", "-f", "-"], Some(&token)));
     }
-    account.try_to(&["create", "-f", "-"], Some(&secret("Opaque"))).ok();
+    account.try_to(&["create", "-f", "-"], Some(&secret("Opaque", &serde_json::Value::Null))).ok();
     account.patch("secret/cni-steward-certificate", "merge", r#"{"data":{"tls.crt":"eQ=="}}"#).ok();
     account
         .plane

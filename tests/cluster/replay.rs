@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use cni_steward::policy::Policy;
+use cni_steward::telemetry::clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -72,7 +73,7 @@ impl Outcome {
     /// What our server answers to the review.
     pub(crate) fn of_the_webhook(review: &Value, policy: &Policy) -> Self {
         let body = review.to_string();
-        let answer = cni_steward::admission::answer(body.as_bytes(), policy, Timestamp::now());
+        let answer = cni_steward::admission::answer(body.as_bytes(), policy, clock::now());
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let response = &answer["response"];
         if response["allowed"] != true {
@@ -318,10 +319,10 @@ const CHANGES: [Change; 26] = [
         both(request, "annotations", "meta.helm.sh/release-namespace", "kube-system");
     }),
     ("with half our stamps", |request| {
-        both(request, "annotations", "meta.helm.sh/release-name", "aws-vpc-cni")
+        both(request, "annotations", "meta.helm.sh/release-name", "aws-vpc-cni");
     }),
     ("with half of another's stamps", |request| {
-        both(request, "annotations", "meta.helm.sh/release-namespace", "x")
+        both(request, "annotations", "meta.helm.sh/release-namespace", "x");
     }),
     ("with our stamps", |request| {
         both(request, "annotations", "meta.helm.sh/release-name", "aws-vpc-cni");
@@ -341,7 +342,7 @@ const CHANGES: [Change; 26] = [
         manager(request, "kubectl-edit");
     }),
     ("protected from Cluster API", |request| {
-        both(request, "labels", "aws.cluster.x-k8s.io/prevent-deletion", "")
+        both(request, "labels", "aws.cluster.x-k8s.io/prevent-deletion", "");
     }),
     ("without labels and annotations", |request| {
         for object in ["object", "oldObject"] {
@@ -359,7 +360,7 @@ const CHANGES: [Change; 26] = [
         }
     }),
     ("paused", |request| {
-        let until = Timestamp::now().checked_add(SignedDuration::from_hours(1)).unwrap();
+        let until = clock::now().checked_add(SignedDuration::from_hours(1)).unwrap();
         both(request, "annotations", "cni-steward.dev/allow-until", &until.to_string());
     }),
     ("with a pause that is over or odd", |request| {
@@ -367,7 +368,7 @@ const CHANGES: [Change; 26] = [
         let until = match hour % 4 {
             0 => "2026-01-01T00:00:00Z".to_owned(),
             1 => "2026-02-31T00:00:00Z".to_owned(),
-            2 => Timestamp::now().checked_add(SignedDuration::from_hours(25)).unwrap().to_string(),
+            2 => clock::now().checked_add(SignedDuration::from_hours(25)).unwrap().to_string(),
             _ => "tomorrow".to_owned(),
         };
         both(request, "annotations", "cni-steward.dev/allow-until", &until);

@@ -110,21 +110,17 @@ fn named(name: &str) -> ObjectMeta {
     ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 fn validating(name: &str, refusal: Refusal) -> anyhow::Result<[String; 2]> {
     let validation = Validation {
         expression: refusal.expression.to_owned(),
-        message: some("the cni-steward policy (mode Block) keeps the VPC CNI from coming back"),
-        message_expression: some(refusal.message),
-        reason: some("Forbidden"),
+        message: Some("the cni-steward policy (mode Block) keeps the VPC CNI from coming back".to_owned()),
+        message_expression: Some(refusal.message.to_owned()),
+        reason: Some("Forbidden".to_owned()),
     };
     let policy = ValidatingAdmissionPolicy {
         metadata: named(name),
         spec: Some(ValidatingAdmissionPolicySpec {
-            failure_policy: some("Fail"),
+            failure_policy: Some("Fail".to_owned()),
             match_constraints: Some(constraints(&refusal.scope)),
             match_conditions: Some(vec![condition(&refusal.scope)]),
             variables: Some(variables(refusal.scope)),
@@ -146,15 +142,15 @@ fn validating(name: &str, refusal: Refusal) -> anyhow::Result<[String; 2]> {
 
 fn mutating(name: &str, stamping: Stamping) -> anyhow::Result<[String; 2]> {
     let mutation = Mutation {
-        json_patch: Some(JSONPatch { expression: some(stamping.expression) }),
+        json_patch: Some(JSONPatch { expression: Some(stamping.expression.to_owned()) }),
         patch_type: "JSONPatch".to_owned(),
         ..Mutation::default()
     };
     let policy = MutatingAdmissionPolicy {
         metadata: named(name),
         spec: Some(MutatingAdmissionPolicySpec {
-            failure_policy: some("Ignore"),
-            reinvocation_policy: some("IfNeeded"),
+            failure_policy: Some("Ignore".to_owned()),
+            reinvocation_policy: Some("IfNeeded".to_owned()),
             match_constraints: Some(constraints(&stamping.scope)),
             match_conditions: Some(vec![condition(&stamping.scope)]),
             variables: Some(variables(stamping.scope)),
@@ -165,7 +161,7 @@ fn mutating(name: &str, stamping: Stamping) -> anyhow::Result<[String; 2]> {
     let binding = MutatingAdmissionPolicyBinding {
         metadata: named(name),
         spec: Some(MutatingAdmissionPolicyBindingSpec {
-            policy_name: some(name),
+            policy_name: Some(name.to_owned()),
             ..MutatingAdmissionPolicyBindingSpec::default()
         }),
     };
@@ -192,7 +188,7 @@ fn constraints(scope: &Scope) -> MatchResources {
         });
     }
     MatchResources {
-        match_policy: some("Equivalent"),
+        match_policy: Some("Equivalent".to_owned()),
         resource_rules: Some(rules),
         ..MatchResources::default()
     }
