@@ -1,0 +1,108 @@
+//! A program that answers plain HTTP as it was told, whatever it is asked.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cni_steward::cluster::{Cluster, Connection};
+use serde_json::json;
+
+/// What is answered to each request in turn; the last is answered for ever.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// Status line and headers, body.
+    Now(&'static str, String),
+    /// A body that begins so and does not end.
+    Open(String),
+    /// Nothing.
+    Silence,
+}
+
+/// Answers plain HTTP, and remembers the request lines.
+pub(crate) struct Script {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    pub(crate) fn new(answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for connection in listener.incoming() {
+                let connection = connection.unwrap();
+                let Some(line) = request(&connection) else { continue };
+                let turn = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(line);
+                    seen.len() - 1
+                };
+                let answer = answers.get(turn).or(answers.last()).unwrap();
+                open.push(answer_with(connection, answer));
+            }
+        });
+        Self { port, asked }
+    }
+
+    /// A kubeconfig for it, in a folder of the caller's.
+    pub(crate) fn kubeconfig(&self, folder: &Path) -> PathBuf {
+        let file = folder.join("kubeconfig");
+        let server = format!("http://127.0.0.1:{}", self.port);
+        let config = json!({
+            "clusters": [{"name": "a", "cluster": {"server": server}}],
+            "users": [{"name": "a", "user": {}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "current-context": "a",
+        });
+        std::fs::write(&file, config.to_string()).unwrap();
+        file
+    }
+
+    pub(crate) async fn cluster(&self) -> Cluster {
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = Some(self.kubeconfig(folder.path()));
+        let request_timeout = Duration::from_millis(700);
+        Cluster::connect(&Connection { kubeconfig, context: None, request_timeout }).await.unwrap()
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// The request line, once the whole head is read.
+fn request(connection: &TcpStream) -> Option<String> {
+    let mut lines = BufReader::new(connection).lines();
+    let first = lines.next()?.ok()?;
+    for line in lines {
+        if line.ok()?.is_empty() {
+            break;
+        }
+    }
+    Some(first)
+}
+
+fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
+    match answer {
+        Answer::Silence => Some(connection),
+        Answer::Now(head, body) => {
+            let length = body.len();
+            let text =
+                format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            connection.write_all(text.as_bytes()).ok();
+            None
+        }
+        Answer::Open(body) => {
+            let length = body.len();
+            let text =
+                format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n");
+            connection.write_all(text.as_bytes()).ok();
+            Some(connection)
+        }
+    }
+}
