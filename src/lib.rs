@@ -12,6 +12,8 @@
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
+//! | [`cluster`] | the API server: client, errors, watching, and the right to write | |
+//! | [`leader`] | which replica may write: the Lease | |
 //! | [`trust`] | files and locks around `pki` | |
 //! | [`telemetry`] | logs, metrics and the one place that reads the clock | |
 //! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
@@ -19,7 +21,9 @@
 pub mod acceptance;
 pub mod admission;
 pub mod cli;
+pub mod cluster;
 pub mod fields;
+pub mod leader;
 pub mod pki;
 pub mod policy;
 pub mod server;

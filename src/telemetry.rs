@@ -4,6 +4,7 @@
 //! label values are bounded, so that no request can grow the metrics ([`metrics`]).
 
 pub mod clock;
+pub mod events;
 pub mod logs;
 pub mod metrics;
 pub mod sink;

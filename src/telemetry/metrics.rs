@@ -13,8 +13,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::events::EventMetrics;
+use self::lease::LeaseMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
+
+pub mod events;
+pub mod lease;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -48,6 +53,10 @@ pub struct Metrics {
     reload_successful: Family<Subject, Gauge>,
     /// What this replica decides and serves with.
     pub standing: Arc<Standing>,
+    /// The lease.
+    pub lease: LeaseMetrics,
+    /// Kubernetes Events.
+    pub events: EventMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -111,6 +120,8 @@ impl Metrics {
             reloads: Family::default(),
             reload_successful: Family::default(),
             standing: Arc::new(Standing::new(policy_hash, policy_mode)),
+            lease: LeaseMetrics::register(&mut registry),
+            events: EventMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

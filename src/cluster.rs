@@ -1,0 +1,25 @@
+//! The API server as the rooms beside the admission path see it: one client, one way to read, one way to write.
+//!
+//! Nothing in front of a review comes in here. What is asked for is named by a [`Reference`], so that every failure can
+//! name verb, resource and object, and what to do ([`ApiError`]). What changes anything asks for a [`Writer`]: who
+//! neither leads nor acts for a person cannot call it. Objects travel as the caller's own types, so that nobody writes
+//! back an object that a generated type has decoded and shortened.
+//!
+//! kube brings kubeconfig files, credentials, token and CA reloading, and the connection; requests, time limits, errors and
+//! watches are ours, because each of them has to be bounded and told in our words.
+
+pub mod client;
+pub mod error;
+pub mod instance;
+pub mod reference;
+pub mod request;
+pub mod watching;
+pub mod writer;
+
+pub use client::{Cluster, Connection};
+pub use error::ApiError;
+pub use instance::Instance;
+pub use reference::Reference;
+pub use request::Patch;
+pub use watching::Watching;
+pub use writer::Writer;

@@ -1,0 +1,280 @@
+//! One request and its answer, with a limit on time and size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::http::{Method, Request, Response};
+use kube::client::Body;
+use kube::core::Status;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::client::{Cluster, chain};
+use super::error::{ApiError, Cause};
+use super::{Reference, Writer};
+
+/// No object of ours comes near; the API server's own limit for a request is 3 MiB.
+const LARGEST_ANSWER: usize = 8 << 20;
+
+/// A leader's write is answered, or given up, in this time: it has reached the API server or never will before
+/// somebody else may take the lease (`leader::claim`).
+pub const LEADERS_WRITE: Duration = Duration::from_secs(5);
+
+/// How a patch is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patch<'a> {
+    /// Server-side apply as this field manager; `force` takes fields from others.
+    Apply {
+        /// The field manager.
+        manager: &'a str,
+        /// Take conflicting fields.
+        force: bool,
+    },
+    /// JSON Merge Patch; one that carries `metadata.resourceVersion` fails when somebody else wrote before.
+    Merge {
+        /// The field manager.
+        manager: &'a str,
+    },
+    /// JSON Patch, a list of operations.
+    Json {
+        /// The field manager.
+        manager: &'a str,
+    },
+}
+
+impl Patch<'_> {
+    fn content_type(self) -> &'static str {
+        match self {
+            // JSON is YAML, and this is the type that every server version takes.
+            Self::Apply { .. } => "application/apply-patch+yaml",
+            Self::Merge { .. } => "application/merge-patch+json",
+            Self::Json { .. } => "application/json-patch+json",
+        }
+    }
+
+    fn query(self) -> String {
+        match self {
+            Self::Apply { manager, force } => format!("fieldManager={manager}&force={force}"),
+            Self::Merge { manager } | Self::Json { manager } => format!("fieldManager={manager}"),
+        }
+    }
+}
+
+/// Whether a request is to take effect.
+enum Effect<'w> {
+    Read,
+    DryRun,
+    Write(&'w Writer),
+}
+
+struct Call<'a> {
+    verb: &'static str,
+    method: Method,
+    reference: &'a Reference,
+    uri: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl<'a> Call<'a> {
+    fn new(verb: &'static str, method: Method, reference: &'a Reference, uri: String) -> Self {
+        Self { verb, method, reference, uri, content_type: "application/json", body: Vec::new() }
+    }
+
+    fn carrying(mut self, body: &impl Serialize) -> Result<Self, ApiError> {
+        self.body = serde_json::to_vec(body)
+            .map_err(|error| ApiError::new(self.verb, self.reference, Cause::Garbage(error.to_string())))?;
+        Ok(self)
+    }
+
+    fn fails(&self, cause: Cause) -> ApiError {
+        ApiError::new(self.verb, self.reference, cause)
+    }
+}
+
+impl Cluster {
+    /// The object as it is stored, or `None` if there is none.
+    pub async fn get<T: DeserializeOwned>(&self, reference: &Reference) -> Result<Option<T>, ApiError> {
+        let call = Call::new("get", Method::GET, reference, reference.object());
+        match self.done(call, Effect::Read).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
+    /// Asks the API server something that is no object (access reviews): a POST that changes nothing.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        question: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(question)?;
+        self.done(call, Effect::Read).await
+    }
+
+    /// Creates the object; a conflict if there is one already.
+    pub async fn create<T: DeserializeOwned>(
+        &self,
+        writer: &Writer,
+        reference: &Reference,
+        manager: &str,
+        object: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let uri = format!("{}?fieldManager={manager}", reference.collection());
+        let call = Call::new("create", Method::POST, reference, uri).carrying(object)?;
+        self.done(call, Effect::Write(writer)).await
+    }
+
+    /// Creates it in no more than thought: it passes admission and validation, and is not stored.
+    pub async fn rehearse_create<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        object: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let uri = format!("{}?dryRun=All", reference.collection());
+        let call = Call::new("create", Method::POST, reference, uri).carrying(object)?;
+        self.done(call, Effect::DryRun).await
+    }
+
+    /// Replaces the object; a conflict if its `metadata.resourceVersion` is not the stored one.
+    pub async fn replace<T: DeserializeOwned>(
+        &self,
+        writer: &Writer,
+        reference: &Reference,
+        manager: &str,
+        object: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let uri = format!("{}?fieldManager={manager}", reference.object());
+        let call = Call::new("update", Method::PUT, reference, uri).carrying(object)?;
+        self.done(call, Effect::Write(writer)).await
+    }
+
+    /// Patches the object; an apply creates it if there is none.
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        writer: &Writer,
+        reference: &Reference,
+        patch: Patch<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let uri = format!("{}?{}", reference.object(), patch.query());
+        let mut call = Call::new("patch", Method::PATCH, reference, uri).carrying(body)?;
+        call.content_type = patch.content_type();
+        self.done(call, Effect::Write(writer)).await
+    }
+
+    /// The same in no more than thought: the answer is what would be stored.
+    pub async fn rehearse_patch<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        patch: Patch<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let uri = format!("{}?{}&dryRun=All", reference.object(), patch.query());
+        let mut call = Call::new("patch", Method::PATCH, reference, uri).carrying(body)?;
+        call.content_type = patch.content_type();
+        self.done(call, Effect::DryRun).await
+    }
+
+    /// Deletes the object; an error that [`ApiError::is_not_found`] if there is none.
+    pub async fn delete(&self, writer: &Writer, reference: &Reference) -> Result<(), ApiError> {
+        let call = Call::new("delete", Method::DELETE, reference, reference.object());
+        self.done::<serde::de::IgnoredAny>(call, Effect::Write(writer)).await.map(|_| ())
+    }
+
+    /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
+    pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
+        let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(object)?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Read).await.map(|_| ())
+    }
+
+    /// Takes part in the election for the lease, which is what gives the right to write, so asks for none.
+    pub(crate) async fn claim<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        patch: Option<Patch<'_>>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let mut call = match patch {
+            Some(patch) => {
+                let uri = format!("{}?{}", reference.object(), patch.query());
+                let mut call = Call::new("patch", Method::PATCH, reference, uri);
+                call.content_type = patch.content_type();
+                call
+            }
+            None => Call::new("create", Method::POST, reference, reference.collection()),
+        };
+        call = call.carrying(body)?;
+        self.done(call, Effect::Read).await
+    }
+
+    async fn done<T: DeserializeOwned>(&self, mut call: Call<'_>, effect: Effect<'_>) -> Result<T, ApiError> {
+        let limit = match effect {
+            Effect::Write(writer) if !writer.is_current() => return Err(call.fails(Cause::NotLeading)),
+            Effect::Write(Writer::Leading(_)) => self.timeout.min(LEADERS_WRITE),
+            Effect::Write(Writer::Operator(_)) | Effect::Read | Effect::DryRun => self.timeout,
+        };
+        let answered = tokio::time::timeout(limit, self.exchange(&mut call)).await;
+        let answer = answered.unwrap_or(Err(Cause::Timeout(limit))).map_err(|cause| call.fails(cause))?;
+        serde_json::from_slice(&answer).map_err(|error| call.fails(Cause::Garbage(error.to_string())))
+    }
+
+    /// The answer to a GET.
+    pub(super) async fn text(&self, uri: &str) -> Result<Bytes, Cause> {
+        let limit = self.timeout;
+        let answered = tokio::time::timeout(limit, async { read(self.answer(plain(uri)?).await?).await });
+        answered.await.unwrap_or(Err(Cause::Timeout(limit)))
+    }
+
+    /// The answer to a GET as it comes in, once its head is there.
+    pub(super) async fn stream(&self, uri: &str) -> Result<Body, Cause> {
+        let limit = self.timeout;
+        let answered = tokio::time::timeout(limit, async { self.answer(plain(uri)?).await });
+        answered.await.unwrap_or(Err(Cause::Timeout(limit))).map(Response::into_body)
+    }
+
+    async fn exchange(&self, call: &mut Call<'_>) -> Result<Bytes, Cause> {
+        let request = Request::builder()
+            .method(call.method.clone())
+            .uri(&call.uri)
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(CONTENT_TYPE, HeaderValue::from_static(call.content_type))
+            .body(Body::from(std::mem::take(&mut call.body)))
+            .map_err(|error| Cause::Garbage(error.to_string()))?;
+        read(self.answer(request).await?).await
+    }
+
+    /// Sends a request and gives the answer's head, once it is known to be a good one.
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Cause> {
+        let response = self.client().send(request).await.map_err(|error| Cause::Transport(chain(&error)))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let code = response.status().as_u16();
+        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = read(response).await.unwrap_or_default();
+        let mut status: Status = serde_json::from_slice(&body).unwrap_or_else(|_| Status {
+            message: String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).trim().to_owned(),
+            ..Status::default()
+        });
+        status.code = code;
+        let told = status.details.as_ref().map(|details| u64::from(details.retry_after_seconds));
+        let seconds = asked.or(told.filter(|seconds| *seconds > 0));
+        Err(Cause::Answer { status: Box::new(status), retry_after: seconds.map(Duration::from_secs) })
+    }
+}
+
+fn plain(uri: &str) -> Result<Request<Body>, Cause> {
+    Request::get(uri)
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .body(Body::empty())
+        .map_err(|error| Cause::Garbage(error.to_string()))
+}
+
+async fn read(response: Response<Body>) -> Result<Bytes, Cause> {
+    let body = Limited::new(response.into_body(), LARGEST_ANSWER);
+    let collected = body.collect().await.map_err(|error| Cause::Transport(chain(error.as_ref())))?;
+    Ok(collected.to_bytes())
+}
