@@ -13,12 +13,14 @@ pub mod chain;
 pub mod coverage;
 pub mod keeping;
 pub mod leaf;
+pub mod replica;
 pub mod rotation;
 
 pub use bundle::Bundle;
 pub use certificate::{Certificate, Fingerprint, Name};
 pub use coverage::Coverage;
 pub use keeping::Keeping;
+pub use replica::Replica;
 
 /// A certificate and its private key, both PEM.
 #[derive(Clone, PartialEq, Eq)]

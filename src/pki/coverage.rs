@@ -51,6 +51,11 @@ impl Coverage {
         }
     }
 
+    /// Whether the configuration is as it was created, one change aside.
+    pub fn is_young(&self) -> bool {
+        self.version.as_ref().is_some_and(|version| version.generation <= 2)
+    }
+
     /// For how long every entry has held this authority; `None` when one does not.
     pub fn of(&self, at: Duration, authority: &Certificate) -> Option<Duration> {
         let since = self.unasked_since.or_else(|| self.since.get(&authority.fingerprint()).copied())?;

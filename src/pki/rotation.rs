@@ -68,6 +68,8 @@ pub struct Seen<'a> {
     pub at: Duration,
     /// What each entry of ours holds; empty when there is none.
     pub entries: &'a [Bundle],
+    /// Whether the configuration is as it was created, our first write aside: then nobody was told to trust anything.
+    pub young: bool,
     /// For how long.
     pub coverage: &'a Coverage,
     /// The canary.
@@ -150,7 +152,8 @@ pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
         plan.secret = Some(Step::Restore);
         return plan;
     }
-    let urgent = is_urgent(lives, keeping.leaf.as_ref(), seen.now);
+    // One clock that is wrong must not bring about what it fears.
+    let urgent = [seen.now, seen.own].iter().all(|now| is_urgent(lives, keeping.leaf.as_ref(), *now));
     match due::making(lives, keeping, seen, urgent) {
         Some(_) if doubt && !urgent => plan.waiting = Some(Waiting::Clocks),
         Some(step) => plan.secret = Some(step),
@@ -185,7 +188,7 @@ fn promotion(
     urgent: bool,
 ) -> Result<Step, Waiting> {
     let covered = seen.coverage.of(seen.at, &next.signer).ok_or(Waiting::Bundle)?;
-    let nobody_serves = keeping.leaf.is_none() && keeping.old.is_empty();
+    let nobody_serves = seen.young && keeping.leaf.is_none() && keeping.old.is_empty();
     let proven = matches!(seen.canary, Canary::Trusted(leaf, ago)
         if leaf == next.certificate.fingerprint() && ago <= FRESH);
     if nobody_serves && covered >= FIRST.min(lives.settle) {
