@@ -4,12 +4,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::policy::Policy;
 
 pub mod address;
+pub mod cluster;
 pub mod export;
 mod forecast;
 pub mod greeting;
@@ -66,4 +68,10 @@ fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
         greeting::say(&format!("warning: {warning}"));
     }
     Ok(policy)
+}
+
+/// A duration as people write it: `5s`, `1m 30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a negative time".into())
 }

@@ -3,4 +3,6 @@
 //! All replicas answer reviews; only repair, rotation and injection ask for the lease. [`claim`] decides from what was
 //! observed, [`lease`] asks the API server.
 
+pub mod claim;
 pub mod lease;
+mod stored;

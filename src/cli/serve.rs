@@ -16,9 +16,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::address::{PORT, Telemetry, everywhere, listen};
+use super::cluster::InstanceArgs;
 use super::greeting::{Greeting, say};
-use super::policy_from;
 use super::trust::TrustArgs;
+use super::{duration, policy_from};
 use crate::admission;
 use crate::policy::Policy;
 use crate::server::connection::{Door, House};
@@ -32,8 +33,10 @@ use crate::telemetry::{clock, sink::Sink};
 use crate::trust::Source;
 
 use refresh::{Origins, Served};
+use steward::Steward;
 
 mod refresh;
+mod steward;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +62,8 @@ pub struct ServeArgs {
     telemetry: Telemetry,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    instance: InstanceArgs,
     /// How long to go on taking connections after SIGTERM, telling clients to go elsewhere [default: 5s, or 1s with
     /// --standalone].
     #[arg(long, value_name = "DURATION", env = "CNI_STEWARD_DRAIN", value_parser = duration)]
@@ -116,6 +121,7 @@ async fn serve(
         Telemetry::Off => None,
         Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
     };
+    let installation = args.instance.open().await?;
     let loaded = source.load(clock::now())?;
     loaded.notes.iter().for_each(|note| say(note));
 
@@ -141,6 +147,7 @@ async fn serve(
     tracing::info!(policy = policy.hash(), mode = policy.mode_name(), expires = %loaded.expires, "serving");
 
     let (lever, drain) = drain::drain();
+    let steward = installation.map(|(cluster, instance)| Steward::start(cluster, instance, &metrics, &drain));
     let standing = Arc::clone(&metrics.standing);
     let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing };
     let limits = Limits::default();
@@ -156,6 +163,7 @@ async fn serve(
     );
     let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
 
+    let farewell = drain.clone();
     let reviews = House { door, desk, limits, drain: drain.clone(), metrics: Arc::clone(&metrics) };
     let reviews = listener::serve(front, Arc::new(reviews));
     let telemetry = telemetry.map(|tcp| {
@@ -164,9 +172,14 @@ async fn serve(
     });
     let serving = async {
         let both = async {
+            let beside = async {
+                if let Some(steward) = steward {
+                    steward.run(farewell).await;
+                }
+            };
             match telemetry {
-                Some(telemetry) => tokio::join!(reviews, telemetry).0,
-                None => reviews.await,
+                Some(telemetry) => tokio::join!(reviews, telemetry, beside).0,
+                None => tokio::join!(reviews, beside).0,
             }
         };
         tokio::select! {
@@ -182,10 +195,4 @@ async fn serve(
         Ended::Finished => ExitCode::SUCCESS,
         Ended::Cut(_) | Ended::Hurried => ExitCode::FAILURE,
     })
-}
-
-/// A duration as people write it: `5s`, `1m 30s`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|_| "a negative time".into())
 }

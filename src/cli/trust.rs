@@ -14,7 +14,7 @@ use crate::trust::{Files, Source, State};
 #[derive(Debug, Args)]
 pub struct TrustArgs {
     /// Keep a certificate authority of our own under --state; needs no cluster.
-    #[arg(long, required_unless_present = "cert", conflicts_with_all = ["cert", "key", "ca"])]
+    #[arg(long, required_unless_present_any = ["cert", "instance"], conflicts_with_all = ["cert", "key", "ca"])]
     pub standalone: bool,
     /// Where ca.crt, ca.key, tls.crt and tls.key are kept [default: $XDG_STATE_HOME/cni-steward, else
     /// ~/.local/state/cni-steward].
@@ -44,6 +44,9 @@ impl TrustArgs {
     pub fn source(&self) -> anyhow::Result<Source> {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             return Ok(Source::Files(Files { cert: cert.clone(), key: key.clone(), ca: self.ca.clone() }));
+        }
+        if !self.standalone {
+            return Err(anyhow!("--instance needs a certificate: give --cert and --key"));
         }
         let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
         let directory = self

@@ -140,7 +140,7 @@ impl ApiError {
                 reference.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default(),
                 user(&status.message).map(|user| format!(" --as={user}")).unwrap_or_default(),
             )),
-            500 if status.message.contains("no space") || status.message.contains("NOSPACE") => {
+            500 if status.message.contains("database space exceeded") => {
                 Some("etcd is full; free it before anything else".into())
             }
             _ => None,

@@ -62,10 +62,10 @@ impl Patch<'_> {
     }
 }
 
-/// Whether a request is to take effect.
+/// Whether a request needs a right.
 enum Effect<'w> {
-    Read,
-    DryRun,
+    /// It changes nothing that asks for a right.
+    Free,
     Write(&'w Writer),
 }
 
@@ -98,7 +98,7 @@ impl Cluster {
     /// The object as it is stored, or `None` if there is none.
     pub async fn get<T: DeserializeOwned>(&self, reference: &Reference) -> Result<Option<T>, ApiError> {
         let call = Call::new("get", Method::GET, reference, reference.object());
-        match self.done(call, Effect::Read).await {
+        match self.done(call, Effect::Free).await {
             Err(error) if error.is_not_found() => Ok(None),
             done => done.map(Some),
         }
@@ -111,7 +111,7 @@ impl Cluster {
         question: &impl Serialize,
     ) -> Result<T, ApiError> {
         let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(question)?;
-        self.done(call, Effect::Read).await
+        self.done(call, Effect::Free).await
     }
 
     /// Creates the object; a conflict if there is one already.
@@ -135,7 +135,7 @@ impl Cluster {
     ) -> Result<T, ApiError> {
         let uri = format!("{}?dryRun=All", reference.collection());
         let call = Call::new("create", Method::POST, reference, uri).carrying(object)?;
-        self.done(call, Effect::DryRun).await
+        self.done(call, Effect::Free).await
     }
 
     /// Replaces the object; a conflict if its `metadata.resourceVersion` is not the stored one.
@@ -175,7 +175,7 @@ impl Cluster {
         let uri = format!("{}?{}&dryRun=All", reference.object(), patch.query());
         let mut call = Call::new("patch", Method::PATCH, reference, uri).carrying(body)?;
         call.content_type = patch.content_type();
-        self.done(call, Effect::DryRun).await
+        self.done(call, Effect::Free).await
     }
 
     /// Deletes the object; an error that [`ApiError::is_not_found`] if there is none.
@@ -187,7 +187,7 @@ impl Cluster {
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
     pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
         let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(object)?;
-        self.done::<serde::de::IgnoredAny>(call, Effect::Read).await.map(|_| ())
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
     }
 
     /// Takes part in the election for the lease, which is what gives the right to write, so asks for none.
@@ -207,14 +207,17 @@ impl Cluster {
             None => Call::new("create", Method::POST, reference, reference.collection()),
         };
         call = call.carrying(body)?;
-        self.done(call, Effect::Read).await
+        self.done(call, Effect::Free).await
     }
 
     async fn done<T: DeserializeOwned>(&self, mut call: Call<'_>, effect: Effect<'_>) -> Result<T, ApiError> {
         let limit = match effect {
-            Effect::Write(writer) if !writer.is_current() => return Err(call.fails(Cause::NotLeading)),
             Effect::Write(Writer::Leading(_)) => self.timeout.min(LEADERS_WRITE),
-            Effect::Write(Writer::Operator(_)) | Effect::Read | Effect::DryRun => self.timeout,
+            Effect::Write(Writer::Operator(_)) | Effect::Free => self.timeout,
+        };
+        let _writing = match effect {
+            Effect::Free => None,
+            Effect::Write(writer) => Some(writer.begin_write().ok_or_else(|| call.fails(Cause::NotLeading))?),
         };
         let answered = tokio::time::timeout(limit, self.exchange(&mut call)).await;
         let answer = answered.unwrap_or(Err(Cause::Timeout(limit))).map_err(|cause| call.fails(cause))?;

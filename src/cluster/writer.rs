@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
 use crate::telemetry::clock::{self, Stopwatch};
 
 /// Who may write, and why.
@@ -28,8 +30,20 @@ impl Writer {
         }
     }
 
-    /// For a command that a person ran.
-    pub(crate) fn operator() -> Self {
+    /// Begins a write, if the right holds at this moment.
+    pub(super) fn begin_write(&self) -> Option<Writing> {
+        match self {
+            Self::Leading(leading) => {
+                // Taken before the question: whoever ends the term and then waits sees this write or refuses it.
+                let writing = Arc::clone(&leading.0.writing).try_read_owned().ok()?;
+                leading.is_current().then_some(Writing { _leading: Some(writing) })
+            }
+            Self::Operator(_) => Some(Writing { _leading: None }),
+        }
+    }
+
+    /// For a command that a person ran. Made by `cli` only.
+    pub fn operator() -> Self {
         Self::Operator(Operator(()))
     }
 }
@@ -50,6 +64,14 @@ struct Term {
     /// step of the wall clock can only end a right early, until the next renewal.
     sure_until_wall: AtomicI64,
     over: AtomicBool,
+    /// Held by each write while it is under way.
+    writing: Arc<RwLock<()>>,
+}
+
+/// A write that is under way.
+#[derive(Debug)]
+pub(super) struct Writing {
+    _leading: Option<OwnedRwLockReadGuard<()>>,
 }
 
 impl Leading {
@@ -60,6 +82,7 @@ impl Leading {
             sure_until: AtomicU64::new(0),
             sure_until_wall: AtomicI64::new(0),
             over: AtomicBool::new(false),
+            writing: Arc::default(),
         }))
     }
 
@@ -75,6 +98,11 @@ impl Leading {
     /// The term is over, for good.
     pub(crate) fn end(&self) {
         self.0.over.store(true, Ordering::Release);
+    }
+
+    /// Waits until no write of this term is under way. After [`Self::end`] none can begin.
+    pub(crate) async fn quiet(&self) {
+        drop(self.0.writing.write().await);
     }
 
     /// Whether the lease is surely ours at this moment.
@@ -98,6 +126,24 @@ impl fmt::Debug for Leading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_term_is_quiet_when_its_last_write_is_over() {
+        let leading = Leading::begin();
+        leading.renewed(Stopwatch::start(), Duration::from_secs(60));
+        let writer = Writer::Leading(leading.clone());
+        let write = writer.begin_write().unwrap();
+        leading.end();
+        assert!(writer.begin_write().is_none(), "after the end none begins");
+        let quiet = leading.quiet();
+        tokio::pin!(quiet);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(20), &mut quiet).await.is_err(),
+            "one is under way"
+        );
+        drop(write);
+        quiet.await;
+    }
 
     #[test]
     fn a_term_gives_a_right_only_while_it_is_renewed() {

@@ -52,6 +52,11 @@ impl Drain {
         *self.0.borrow()
     }
 
+    /// Waits until it is time to leave. A lost lever says so too.
+    pub async fn leaving(&self) {
+        drop(self.0.clone().wait_for(|stage| *stage > Stage::Serving).await);
+    }
+
     /// Waits until the door is closed. A lost lever closes it too.
     pub async fn closed(&self) {
         drop(self.0.clone().wait_for(|stage| *stage == Stage::Closed).await);

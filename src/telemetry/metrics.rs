@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,12 +14,16 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::events::EventMetrics;
+use self::labels::{Cause, Code, Decision, Door, Effective, Reload, Subject};
 use self::lease::LeaseMetrics;
+use self::loops::LoopMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
 pub mod events;
+mod labels;
 pub mod lease;
+pub mod loops;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,46 +61,8 @@ pub struct Metrics {
     pub lease: LeaseMetrics,
     /// Kubernetes Events.
     pub events: EventMetrics,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
-    operation: &'static str,
-    resource: &'static str,
-    verdict: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Cause {
-    cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
-    code: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Door {
-    door: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Effective {
-    hash: String,
-    mode: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Subject {
-    part: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reload {
-    part: &'static str,
-    outcome: &'static str,
+    /// What runs beside the reviews.
+    pub loops: LoopMetrics,
 }
 
 impl Metrics {
@@ -122,6 +88,7 @@ impl Metrics {
             standing: Arc::new(Standing::new(policy_hash, policy_mode)),
             lease: LeaseMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
+            loops: LoopMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

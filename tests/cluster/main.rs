@@ -21,6 +21,7 @@ mod features;
 mod forecast;
 mod harness;
 mod helm;
+mod leader;
 mod modes;
 mod pairs;
 mod raw;
@@ -42,6 +43,7 @@ fn main() {
         capa::CASES,
         chart::CASES,
         account::CASES,
+        leader::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
