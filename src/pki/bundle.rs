@@ -34,11 +34,10 @@ impl Bundle {
     }
 
     /// What every entry has to hold: the authorities of the Secret, and those of ours that are in an entry already.
-    /// With `None` for the time nothing counts as expired.
-    pub fn wanted(keeping: &Keeping, memory: Option<&Keeping>, live: &[Self], now: Option<Timestamp>) -> Self {
+    pub fn wanted(keeping: &Keeping, memory: Option<&Keeping>, live: &[Self], now: Timestamp) -> Self {
         let remembered = memory.filter(|_| keeping.leaf.is_none()).into_iter().flat_map(Keeping::authorities);
         let all = keeping.authorities().chain(remembered).chain(live.iter().flat_map(|entry| &entry.authorities));
-        let lives = |authority: &&Certificate| now.is_none_or(|now| now < authority.not_after);
+        let lives = |authority: &&Certificate| now < authority.not_after;
         let mut authorities = distinct(all.filter(lives).cloned());
         authorities.truncate(MOST);
         Self { authorities, foreign: false }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rcgen::Error;
 
 use super::coverage::Version;
 use super::keeping::Leaf;
-use super::rotation::{self, Canary, Lifetimes, Plan, Seen};
-use super::{Bundle, Certificate, Coverage, Keeping};
+use super::rotation::carry_out::Materials;
+use super::rotation::{self, Canary, Changes, Lifetimes, Plan, Seen, Step};
+use super::{Bundle, Certificate, Coverage, Keeping, Name};
 
 /// What one replica knows and serves.
 #[derive(Debug, Clone)]
@@ -109,6 +111,12 @@ impl Replica {
     /// Whether every entry tells to trust this authority.
     pub fn covers(&self, at: Duration, authority: &Certificate) -> bool {
         self.coverage.of(at, authority).is_some()
+    }
+
+    /// What a step of its plan writes into the Secret.
+    pub fn carry_out(&self, step: &Step, now: Timestamp, own: Timestamp, names: &[Name]) -> Result<Changes, Error> {
+        let (lives, memory, entries) = (&self.lives, self.memory(), self.entries());
+        rotation::carry_out(step, &self.keeping, &Materials { lives, memory, entries, names, now, own })
     }
 
     /// What the leader has to do next; `now` is the API server's time, `own` ours.

@@ -144,7 +144,8 @@ pub enum Waiting {
 /// Says what to do next. `keeping` is what the Secret holds, empty when there is none.
 pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
     let doubt = seen.own.duration_since(seen.now).abs() > DOUBT;
-    let judged = (!doubt).then_some(seen.now);
+    // Expired is what both witnesses call so.
+    let judged = seen.now.min(seen.own);
     let wanted = Bundle::wanted(keeping, seen.memory, seen.entries, judged);
     let in_order = wanted.is_empty() || seen.entries.iter().all(|entry| entry.says(&wanted));
     let mut plan = Plan { trust: (!in_order).then_some(wanted), ..Plan::default() };
@@ -155,7 +156,7 @@ pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
     // One clock that is wrong must not bring about what it fears.
     let urgent = [seen.now, seen.own].iter().all(|now| is_urgent(lives, keeping.leaf.as_ref(), *now));
     match due::making(lives, keeping, seen, urgent) {
-        Some(_) if doubt && !urgent => plan.waiting = Some(Waiting::Clocks),
+        Some(_) if doubt && !(urgent && keeping.next_leaf.is_none()) => plan.waiting = Some(Waiting::Clocks),
         Some(step) => plan.secret = Some(step),
         None => match (&keeping.next_leaf, doubt && !urgent) {
             (Some(_), true) => plan.waiting = Some(Waiting::Clocks),
@@ -166,7 +167,7 @@ pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
             (None, _) => {}
         },
     }
-    if plan.secret.is_none() && judged.is_some_and(|now| due::forgetful(keeping, seen.entries, now)) {
+    if plan.secret.is_none() && !doubt && due::forgetful(keeping, seen.entries, judged) {
         plan.secret = Some(Step::Remember);
     }
     plan

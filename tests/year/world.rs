@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cni_steward::pki::coverage::Version;
 use cni_steward::pki::keeping::Texts;
-use cni_steward::pki::rotation::carry_out::{apply, carry_out};
+use cni_steward::pki::rotation::carry_out::apply;
 use cni_steward::pki::rotation::{Canary, Lifetimes, Plan};
 use cni_steward::pki::{Bundle, Fingerprint, Keeping, Name, Replica};
 use jiff::{SignedDuration, Timestamp};
@@ -434,9 +434,8 @@ impl World {
             return;
         }
         let replica = self.nodes[index].replica.as_ref().unwrap();
-        let (keeping, memory, entries) = (replica.keeping(), replica.memory(), replica.entries());
-        let server = self.time(self.nodes[index].server);
-        let changes = carry_out(step, &LIVES, keeping, memory, entries, &self.names, server).unwrap();
+        let (server, own) = (self.time(self.nodes[index].server), self.time(self.nodes[index].clock));
+        let changes = replica.carry_out(step, server, own, &self.names).unwrap();
         let empty = Texts::new();
         let texts = apply(self.secret.as_ref().map_or(&empty, |secret| &secret.texts), &changes);
         self.note(format!("replica {index} writes {step:?}"));

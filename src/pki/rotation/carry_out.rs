@@ -13,16 +13,26 @@ use crate::pki::{Bundle, Certificate, Keeping, Name, Pair, authority, leaf};
 /// Key of the Secret → its new text, or `None` to remove it.
 pub type Changes = BTreeMap<&'static str, Option<String>>;
 
+/// What a step is made of, beside what is in the Secret.
+#[derive(Debug, Clone, Copy)]
+pub struct Materials<'a> {
+    /// How long things live.
+    pub lives: &'a Lifetimes,
+    /// What this replica remembers.
+    pub memory: Option<&'a Keeping>,
+    /// What each entry of ours holds.
+    pub entries: &'a [Bundle],
+    /// What leaves are for.
+    pub names: &'a [Name],
+    /// The time by the API server.
+    pub now: Timestamp,
+    /// The time by our own clock.
+    pub own: Timestamp,
+}
+
 /// What `step` writes.
-pub fn carry_out(
-    step: &Step,
-    lives: &Lifetimes,
-    keeping: &Keeping,
-    memory: Option<&Keeping>,
-    entries: &[Bundle],
-    names: &[Name],
-    now: Timestamp,
-) -> Result<Changes, Error> {
+pub fn carry_out(step: &Step, keeping: &Keeping, materials: &Materials<'_>) -> Result<Changes, Error> {
+    let Materials { lives, memory, entries, names, now, own } = *materials;
     let mut changes = Changes::new();
     match step {
         Step::Restore => {
@@ -66,7 +76,7 @@ pub fn carry_out(
         }
         Step::Remember => {}
     }
-    remember(&mut changes, keeping, memory, entries, now);
+    remember(&mut changes, keeping, memory, entries, now.min(own));
     Ok(changes)
 }
 
