@@ -21,9 +21,11 @@ pub mod set;
 pub(crate) mod text;
 pub mod transfer;
 pub mod value;
+mod withdraw;
 
 pub use compare::{PathChange, compare};
 pub use entry::{Entry, Known, List, Operation};
 pub use json::Malformed;
 pub use set::Set;
 pub use transfer::{Moved, Outcome, Transfer, Wish, transfer};
+pub use withdraw::withdraw;

@@ -11,7 +11,19 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 6] = ["policy", "fields", "pki", "admission", "acceptance", "leader/claim"];
+const PURE: [&str; 11] = [
+    "policy",
+    "fields",
+    "pki",
+    "admission",
+    "acceptance",
+    "leader/claim",
+    "reconcile/contest",
+    "reconcile/pace",
+    "reconcile/plan",
+    "reconcile/step",
+    "reconcile/wanted",
+];
 
 /// What a pure room may not name, and what it would be for.
 const FORBIDDEN: [(&str, &str); 14] = [

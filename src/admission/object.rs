@@ -8,6 +8,14 @@ use crate::policy::object::{KEYS, Meta, Object};
 /// An object, or in a few words what is odd about it.
 pub type Reading<'a> = Result<Object<'a>, String>;
 
+/// Reads an object that stands alone, as the API server gives it.
+pub fn alone(text: &str) -> Reading<'_> {
+    let mut cursor = Cursor::new(text);
+    let read = next(&mut cursor, None).map_err(|problem| problem.what.to_owned())?;
+    cursor.end().map_err(|problem| problem.what.to_owned())?;
+    read.map_or_else(|| Err("it is null".to_owned()), |(_, reading)| reading)
+}
+
 /// Reads the object that comes next and its text; `None` for `null`. What is odd is still passed over, and an error
 /// only if it has no end. `beside` is the object's other version, of which much may be the same.
 pub(super) fn next<'a>(

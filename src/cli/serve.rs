@@ -147,12 +147,13 @@ async fn serve(
     tracing::info!(policy = policy.hash(), mode = policy.mode_name(), expires = %loaded.expires, "serving");
 
     let (lever, drain) = drain::drain();
-    let steward = installation.map(|(cluster, instance)| Steward::start(cluster, instance, &metrics, &drain));
     let standing = Arc::clone(&metrics.standing);
     let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing };
     let limits = Limits::default();
     let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
     let policy = Arc::new(ArcSwap::from_pointee(policy));
+    let steward = installation
+        .map(|(cluster, instance)| Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain));
     let served =
         Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
     let desk = Front::new(

@@ -109,6 +109,23 @@ impl<'a> Target<'a> {
     }
 }
 
+impl<'a> Target<'a> {
+    /// Every target of a cluster with these names, in the order in which AWS applies them.
+    pub fn all(names: &'a Names) -> Vec<Self> {
+        let mut targets = Vec::with_capacity(7);
+        for kind in Kind::ALL {
+            let namespace = if kind.namespaced() { names.namespace.as_str() } else { "" };
+            let called: &[&str] = match kind {
+                Kind::CustomResourceDefinition => &[SCHEMA],
+                Kind::ConfigMap if names.settings != names.name => &[&names.settings, &names.name],
+                _ => &[&names.name],
+            };
+            targets.extend(called.iter().map(|name| Self { kind, namespace, name }));
+        }
+        targets
+    }
+}
+
 impl std::fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.namespace.is_empty() {
@@ -127,6 +144,22 @@ mod tests {
         Kind::of(group, version, resource)
             .and_then(|kind| Target::find(kind, namespace, name, &Names::default()))
             .is_some()
+    }
+
+    #[test]
+    fn all_targets_are_found_by_their_own_coordinates() {
+        let same = Names { settings: "aws-node".into(), ..Names::default() };
+        for (names, count) in [(Names::default(), 7), (same, 6)] {
+            let all = Target::all(&names);
+            assert_eq!(all.len(), count);
+            for target in all {
+                assert_eq!(
+                    Target::find(target.kind, target.namespace, target.name, &names),
+                    Some(target),
+                    "{target}"
+                );
+            }
+        }
     }
 
     #[rstest::rstest]

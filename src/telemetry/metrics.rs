@@ -17,6 +17,7 @@ use self::events::EventMetrics;
 use self::labels::{Cause, Code, Decision, Door, Effective, Reload, Subject};
 use self::lease::LeaseMetrics;
 use self::loops::LoopMetrics;
+use self::repairs::RepairMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
@@ -24,6 +25,7 @@ pub mod events;
 mod labels;
 pub mod lease;
 pub mod loops;
+pub mod repairs;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub lease: LeaseMetrics,
     /// Kubernetes Events.
     pub events: EventMetrics,
+    /// What the reconciler sees and does.
+    pub repairs: RepairMetrics,
     /// What runs beside the reviews.
     pub loops: LoopMetrics,
 }
@@ -88,6 +92,7 @@ impl Metrics {
             standing: Arc::new(Standing::new(policy_hash, policy_mode)),
             lease: LeaseMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
+            repairs: RepairMetrics::register(&mut registry),
             loops: LoopMetrics::register(&mut registry),
             registry: Registry::default(),
         };

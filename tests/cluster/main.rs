@@ -28,6 +28,7 @@ mod pairs;
 mod raw;
 mod real;
 mod replay;
+mod repair;
 mod scene;
 mod sequences;
 mod state;
@@ -52,6 +53,7 @@ fn main() {
         forecast::CASES,
         pairs::CASES,
         exported::CASES,
+        repair::CASES,
         &sequences::cases(),
         &real::cases(),
     ]

@@ -127,7 +127,8 @@ impl Client {
         )
     }
 
-    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    /// The bare connection.
+    pub(crate) fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
@@ -142,7 +143,8 @@ impl Client {
     }
 }
 
-trait Stream: Read + Write + Send {}
+/// Plain or TLS.
+pub(crate) trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
 

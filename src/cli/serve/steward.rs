@@ -6,11 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::cluster::{Cluster, Instance};
 use crate::leader::lease::{Candidate, Leadership};
+use crate::policy::Policy;
+use crate::reconcile::keeper::Keeper;
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
@@ -20,13 +23,13 @@ const FAREWELL: Duration = Duration::from_secs(8);
 
 /// What the loops are given.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the loops that read it come next")]
 pub(super) struct Ground {
     pub(super) cluster: Cluster,
     pub(super) instance: Instance,
     pub(super) leadership: Leadership,
     pub(super) events: Events,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) policy: Arc<ArcSwap<Policy>>,
 }
 
 /// The loops beside the reviews.
@@ -38,7 +41,13 @@ pub(super) struct Steward {
 
 impl Steward {
     /// Starts everything.
-    pub(super) fn start(cluster: Cluster, instance: Instance, metrics: &Arc<Metrics>, drain: &Drain) -> Self {
+    pub(super) fn start(
+        cluster: Cluster,
+        instance: Instance,
+        metrics: &Arc<Metrics>,
+        policy: Arc<ArcSwap<Policy>>,
+        drain: &Drain,
+    ) -> Self {
         let (events, poster) = Events::new(metrics.events.clone());
         let (candidate, leadership) =
             Candidate::new(cluster.clone(), &instance, metrics.lease.clone(), events.clone());
@@ -55,13 +64,16 @@ impl Steward {
         let mut steward = Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics) };
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
-        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics });
+        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy });
         steward
     }
 
     /// A line for each loop that looks after the cluster.
     fn spawn_loops(&mut self, ground: Ground) {
-        drop(ground);
+        let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
+        drop(instance);
+        let keeper = Keeper::new(cluster, policy, events, metrics.repairs.clone());
+        self.spawn("repair", async move { match keeper.run(leadership).await {} });
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -1,0 +1,74 @@
+//! Repairs by the account that the chart makes, and with a right of it taken away.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{ABSENT, after_eks, assert_repaired, await_state, objects};
+use crate::chart;
+use crate::scene::owners;
+use crate::support::control_plane::{ControlPlane, Helm, User, Version};
+use crate::support::steward::Steward;
+use crate::support::until;
+
+/// A cluster with our chart, whose own pods never come, and a kubeconfig for its account.
+fn with_chart(version: Version, helm: Helm) -> (ControlPlane, String) {
+    let plane = after_eks(version);
+    chart::install(&plane, helm, &["--set=policy.mode=Adopt"]).ok();
+    // It points to a Service that nobody serves here.
+    plane.kubectl(User::Admin, &["delete", "mutatingwebhookconfiguration", "cni-steward"]).ok();
+    let token = plane.kubectl(User::Admin, &["create", "token", "cni-steward", "-n", "kube-system"]);
+    let admin = std::fs::read_to_string(plane.kubeconfig(User::Admin)).unwrap();
+    let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).unwrap();
+    kubeconfig["users"][0]["user"] = json!({"token": token.ok().trim()});
+    let file = plane.folder().join("account.kubeconfig");
+    std::fs::write(&file, kubeconfig.to_string()).unwrap();
+    let flag = format!("--kubeconfig={}", file.display());
+    (plane, flag)
+}
+
+fn keeper(kubeconfig: &str) -> Steward {
+    Steward::start_with(ABSENT, &["--instance=kube-system/cni-steward", kubeconfig])
+}
+
+pub(super) fn enough(version: Version, helm: Helm) {
+    let (plane, kubeconfig) = with_chart(version, helm);
+    let steward = keeper(&kubeconfig);
+    await_state(&steward, "in-order", 6);
+    objects(&plane).iter().for_each(assert_repaired);
+}
+
+pub(super) fn missing() {
+    let (plane, kubeconfig) = with_chart(Version::V1_36, Helm::V4);
+    let take = |patch: serde_json::Value| {
+        let patch = patch.to_string();
+        let args = ["patch", "role", "cni-steward-targets", "-n", "kube-system", "--type=json", "-p", &patch];
+        plane.kubectl(User::Admin, &args).ok();
+    };
+    // DaemonSets cannot be patched, ConfigMaps not even be read.
+    take(json!([
+        {"op": "test", "path": "/rules/0/resources/0", "value": "daemonsets"},
+        {"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch"]},
+        {"op": "test", "path": "/rules/2/resources/0", "value": "configmaps"},
+        {"op": "remove", "path": "/rules/2"},
+    ]));
+    let steward = keeper(&kubeconfig);
+    await_state(&steward, "in-order", 4);
+    await_state(&steward, "failing", 3);
+    let log = steward.log_lines().join("\n");
+    for named in [
+        "cannot patch daemonsets.apps kube-system/aws-node: ",
+        "cannot list configmaps kube-system/amazon-vpc-cni: ",
+        "kubectl auth can-i patch daemonsets.apps/aws-node -n kube-system --as=system:serviceaccount:kube-system:cni-steward",
+    ] {
+        assert!(log.contains(named), "expected {named:?} in\n{log}");
+    }
+    let daemon_set = plane.get("DaemonSet", "aws-node");
+    assert_eq!(owners(&daemon_set), ["eks/Apply"]);
+    // Given back, it is used within a minute.
+    take(json!([{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "patch"]}]));
+    until("the right was used", Duration::from_secs(70), || {
+        (owners(&plane.get("DaemonSet", "aws-node")) == ["helm/Apply"]).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
+}
