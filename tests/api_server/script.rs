@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Now(&'static str, String),
     /// A body that begins so and does not end.
     Open(String),
+    /// As `Now`, but the connection is closed without a word about it.
+    Rude(&'static str, String),
     /// Nothing.
     Silence,
 }
@@ -92,10 +94,10 @@ fn request(connection: &TcpStream) -> Option<String> {
 fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
     match answer {
         Answer::Silence => Some(connection),
-        Answer::Now(head, body) => {
+        Answer::Now(head, body) | Answer::Rude(head, body) => {
             let length = body.len();
-            let text =
-                format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let close = if matches!(answer, Answer::Now(..)) { "connection: close\r\n" } else { "" };
+            let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
             connection.write_all(text.as_bytes()).ok();
             None
         }
