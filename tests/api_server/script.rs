@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Now(&'static str, String),
     /// A body that begins so and does not end.
     Open(String),
+    /// As `Now`, but the connection is closed without a word about it.
+    Rude(&'static str, String),
     /// Nothing.
     Silence,
 }
@@ -67,7 +69,9 @@ impl Script {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = Some(self.kubeconfig(folder.path()));
         let request_timeout = Duration::from_millis(700);
-        Cluster::connect(&Connection { kubeconfig, context: None, request_timeout }).await.unwrap()
+        Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
+            .await
+            .unwrap()
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -90,10 +94,10 @@ fn request(connection: &TcpStream) -> Option<String> {
 fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
     match answer {
         Answer::Silence => Some(connection),
-        Answer::Now(head, body) => {
+        Answer::Now(head, body) | Answer::Rude(head, body) => {
             let length = body.len();
-            let text =
-                format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let close = if matches!(answer, Answer::Now(..)) { "connection: close\r\n" } else { "" };
+            let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
             connection.write_all(text.as_bytes()).ok();
             None
         }
