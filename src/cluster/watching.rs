@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use http_body_util::BodyExt as _;
-use kube::client::Body;
-use kube::core::Status;
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reference;
-use super::client::{Cluster, chain};
-use super::error::{ApiError, Cause};
+use super::client::Cluster;
+use super::error::{ApiError, Cause, chain};
+use super::status::Status;
 use crate::telemetry::clock::Stopwatch;
 
 /// How long the API server is to keep a watch open.
-const OPEN: Duration = Duration::from_secs(240);
+const OPEN: Duration = Duration::from_mins(4);
 /// The API server ends a watch in time; if it does not, nobody is there any more.
 const SILENCE: Duration = Duration::from_secs(270);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +50,7 @@ enum Stage {
     /// Watch from this version on.
     Watch(String),
     Follow {
-        body: Body,
+        body: Incoming,
         buffer: BytesMut,
         /// So much of the buffer is known to hold no end of a line.
         searched: usize,

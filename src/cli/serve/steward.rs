@@ -69,6 +69,7 @@ impl Steward {
     }
 
     /// A line for each loop that looks after the cluster.
+    #[expect(clippy::unused_self, reason = "the loops come next")]
     fn spawn_loops(&mut self, ground: Ground) {
         let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
         drop(instance);
@@ -100,13 +101,13 @@ impl Steward {
         tokio::pin!(too_late);
         loop {
             tokio::select! {
-                result = &mut self.election => match result {
-                    Ok(()) => return,
-                    Err(_) => {
-                        ended("lease", result);
-                        break;
+                result = &mut self.election => {
+                    if result.is_ok() {
+                        return;
                     }
-                },
+                    ended("lease", result);
+                    break;
+                }
                 Some(Ok((name, result))) = self.loops.join_next() => ended(name, result),
                 () = &mut too_late => return,
             }
