@@ -24,7 +24,7 @@ fn policy(text: &str) -> Policy {
     Policy::parse("policy.yaml", text).unwrap()
 }
 
-fn entry(manager: &str, operation: &str, time: &str, fields: Value) -> Value {
+fn entry(manager: &str, operation: &str, time: &str, fields: &Value) -> Value {
     json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": time,
            "fieldsType": "FieldsV1", "fieldsV1": fields})
 }
@@ -39,7 +39,7 @@ fn bootstrapped() -> Value {
         "name": "aws-node", "namespace": "kube-system", "resourceVersion": "41",
         "creationTimestamp": "2026-01-01T11:00:00Z",
         "labels": {"app.kubernetes.io/managed-by": "Helm", "k8s-app": "aws-node"},
-        "managedFields": [entry("eks", "Apply", "2026-01-01T11:00:00Z", fields)]},
+        "managedFields": [entry("eks", "Apply", "2026-01-01T11:00:00Z", &fields)]},
         "spec": {"template": {"spec": {}}}})
 }
 
@@ -76,7 +76,7 @@ fn tracked(mut object: Value) -> Value {
         "cni-steward",
         "Update",
         "2026-01-01T12:00:00Z",
-        json!({"f:metadata": {
+        &json!({"f:metadata": {
             "f:annotations": {".": {}, "f:meta.helm.sh/release-name": {}, "f:meta.helm.sh/release-namespace": {}},
             "f:labels": {"f:cni-steward.dev/installed-by": {}, "f:aws.cluster.x-k8s.io/prevent-deletion": {}},
         }}),
@@ -138,7 +138,7 @@ fn what_may_be_the_managed_add_on_s_is_told_and_left() {
 fn an_entry_of_eks_that_came_back_to_an_adopted_object_is_held_back_too() {
     let mut adopted = written(&bootstrapped(), &look(&bootstrapped(), ADOPT));
     assert_eq!(look(&adopted, UNKNOWN).state, State::InOrder);
-    let back = entry("eks", "Apply", "2026-01-01T12:00:00Z", json!({"f:spec": {"f:template": {}}}));
+    let back = entry("eks", "Apply", "2026-01-01T12:00:00Z", &json!({"f:spec": {"f:template": {}}}));
     adopted["metadata"]["managedFields"].as_array_mut().unwrap().push(back);
     assert_eq!(look(&adopted, UNKNOWN).state, State::HeldBack);
     let seen = look(&adopted, ADOPT);
@@ -265,8 +265,8 @@ fn a_contest_names_who_holds_the_path_now() {
     stored["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("me");
     let label = json!({"f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}}}});
     let entries = stored["metadata"]["managedFields"].as_array_mut().unwrap();
-    entries.push(entry("flux", "Apply", "2026-01-01T11:30:00Z", label));
-    entries.push(entry("kubectl-edit", "Update", "2026-01-01T11:40:00Z", json!({"f:spec": {}})));
+    entries.push(entry("flux", "Apply", "2026-01-01T11:30:00Z", &label));
+    entries.push(entry("kubectl-edit", "Update", "2026-01-01T11:40:00Z", &json!({"f:spec": {}})));
     let seen = look(&stored, ADOPT);
     assert_eq!(seen.writer, "kubectl-edit");
     assert_eq!(seen.wanted.iter().map(|want| want.by.as_str()).collect::<Vec<_>>(), ["flux"]);

@@ -20,6 +20,7 @@ use super::pace::Budget;
 use super::plan::{Plan, State, plan};
 use super::step::Step;
 use super::teller::{Teller, label};
+use super::wanted::UNDONE;
 use crate::cluster::{ApiError, Cluster, Patch, Watching, Writer};
 use crate::faults;
 use crate::leader::lease::Leadership;
@@ -143,16 +144,19 @@ impl Keeper {
     /// Looks at one object, and writes until it is in order or has to wait.
     async fn look(&self, term: &mut Term<'_>, item: &mut Item) {
         let target = label(&item.reference);
-        let (mut written, mut done) = (None::<String>, String::new());
+        let (mut written, mut done, mut sent) = (None::<String>, String::new(), Vec::new());
         for _ in 0..LOOKS {
             let Some(text) = item.text.clone() else {
                 item.due = None;
                 return self.teller.absent(&item.reference, &mut item.told);
             };
             let policy = self.policy.load_full();
-            let plan = plan_apart(item, text, Arc::clone(&policy), term.contests.stopped(&target)).await;
+            let mut plan = plan_apart(item, text, Arc::clone(&policy), term.contests.stopped(&target)).await;
             if let Some(before) = written.as_ref().filter(|before| **before != plan.version) {
                 item.passed(before);
+            }
+            for want in plan.wanted.iter_mut().filter(|want| sent.contains(&want.path)) {
+                UNDONE.clone_into(&mut want.by);
             }
             let now = term.now();
             let begun = term.contests.seen(&target, &plan.wanted, now);
@@ -180,6 +184,7 @@ impl Keeper {
             if !plan.wanted.is_empty() || done.is_empty() {
                 done.clone_from(&plan.message);
             }
+            sent.clone_from(&step.paths);
             written = Some(plan.version);
         }
         if written.is_some() {

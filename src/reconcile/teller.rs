@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::contest::Contest;
 use super::plan::{Plan, State};
+use super::wanted::{NOBODY_KNOWN, UNDONE};
 use crate::cluster::{ApiError, Reference};
 use crate::policy::provenance;
 use crate::telemetry::events::{Events, Kind, Occurrence};
@@ -175,6 +176,10 @@ fn minutes(duration: Duration) -> String {
 /// What a person can do about a writer that changes repairs back.
 fn fix(by: &str) -> String {
     match provenance::word(by) {
+        _ if by == UNDONE => "See `kubectl get mutatingwebhookconfigurations`, and whether cni_steward_policy_info of all replicas \
+                              says the same"
+            .to_owned(),
+        _ if by == NOBODY_KNOWN => "The API server's audit log says who it is".to_owned(),
         "eks" => "If that is the EKS managed add-on, set managedAddon: Unknown".to_owned(),
         "argocd" => {
             "Have Argo CD leave it alone (ignoreDifferences), or make it the policy's owner".to_owned()

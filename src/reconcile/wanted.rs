@@ -8,12 +8,17 @@ use crate::policy::change::{Changes, Edit, Map};
 use crate::policy::object::Object;
 use crate::policy::writer::STEWARD;
 
+/// For a path that nobody holds: whoever removes a label leaves no name.
+pub const NOBODY_KNOWN: &str = "somebody";
+/// For a path whose repair was undone in the very request that brought it.
+pub const UNDONE: &str = "another admission webhook";
+
 /// One path that is not as the policy wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The path, as in `.metadata.labels.app.kubernetes.io/managed-by`.
     pub path: String,
-    /// The field manager that holds it now, or wrote last.
+    /// The field manager that holds it now, [`NOBODY_KNOWN`] or [`UNDONE`].
     pub by: String,
     /// Changes whenever somebody writes the path again.
     pub trace: String,
@@ -27,12 +32,12 @@ pub(super) fn by(changes: &Changes<'_>, object: &Object<'_>, last: Option<&Known
         .iter()
         .map(|edit| {
             let path = ["metadata", edit.map.name(), edit.key];
-            let holder = list.and_then(|list| holder(list, &path)).or(last);
+            let holder = list.and_then(|list| holder(list, &path));
             let found = match edit.map {
                 Map::Labels => object.labels.get(edit.key),
                 Map::Annotations => object.annotations.get(edit.key),
             };
-            one(path_of(edit), holder, found)
+            one(path_of(edit), holder, last, found)
         })
         .collect();
     for moved in &changes.moved {
@@ -40,11 +45,11 @@ pub(super) fn by(changes: &Changes<'_>, object: &Object<'_>, last: Option<&Known
             let known = list.entries.iter().filter_map(|entry| entry.known.as_ref());
             known.into_iter().find(|known| known.is_root() && known.manager == moved.manager)
         });
-        wanted.push(one(path_of_moved(&moved.manager), entry, None));
+        wanted.push(one(path_of_moved(&moved.manager), entry, last, None));
     }
     let finishes = leftover(list).is_some();
     if wanted.is_empty() && changes.managed_fields.is_some() && !finishes {
-        wanted.push(one(".metadata.managedFields".to_owned(), last, None));
+        wanted.push(one(".metadata.managedFields".to_owned(), last, last, None));
     }
     wanted
 }
@@ -59,9 +64,9 @@ pub(super) fn path_of_moved(manager: &str) -> String {
     format!(".metadata.managedFields of {manager}")
 }
 
-fn one(path: String, holder: Option<&Known<'_>>, value: Option<&str>) -> Wanted {
-    let by = holder.map_or("nobody", |known| &*known.manager).to_owned();
-    let time = holder.and_then(|known| known.time.as_deref()).unwrap_or_default();
+fn one(path: String, holder: Option<&Known<'_>>, last: Option<&Known<'_>>, value: Option<&str>) -> Wanted {
+    let by = holder.map_or(NOBODY_KNOWN, |known| &*known.manager).to_owned();
+    let time = holder.or(last).and_then(|known| known.time.as_deref()).unwrap_or_default();
     Wanted { path, trace: format!("{by} {time} {}", value.unwrap_or_default()), by }
 }
 

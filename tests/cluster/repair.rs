@@ -62,6 +62,8 @@ pub(crate) const CASES: &[Case] = &[
         needs: NEW,
         run: fights::two_policies,
     },
+    Case { name: "repair::a_changed_policy_settles_before_it_writes", needs: NEW, run: fights::settles },
+    Case { name: "repair::a_large_object_is_repaired_too", needs: NEW, run: large },
     Case {
         name: "repair::whatever_the_api_server_answers_to_a_write_the_repair_comes_to_its_end",
         needs: NEW,
@@ -327,4 +329,18 @@ fn pause() {
         plane.get("DaemonSet", "aws-node")["metadata"]["annotations"][RELEASE_NAME],
         json!("aws-vpc-cni")
     );
+}
+
+fn large() {
+    let (plane, steward) = adopted();
+    let spoilt = json!({"data": {"big": "x".repeat(600_000)}, "metadata": {"labels": {MANAGED_BY: "me"}}});
+    let path = "/api/v1/namespaces/kube-system/configmaps/amazon-vpc-cni";
+    let reply = plane.client(User::Joe).patch(path, "application/merge-patch+json", &spoilt).unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let line = "cni_steward_repairs_total{target=\"configmaps/amazon-vpc-cni\",outcome=\"done\"}";
+    until("the repair was done", SOON, || (metric(&steward, line) > 1).then_some(()))
+        .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
+    let object = plane.get("ConfigMap", "amazon-vpc-cni");
+    assert_repaired(&object);
+    assert_eq!(object["data"]["big"].as_str().unwrap().len(), 600_000);
 }

@@ -1,7 +1,7 @@
 //! Repairs that somebody else, or the end of the program, gets in the way of.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ fn killed_at(point: &str, plane: &ControlPlane) {
         format!("--kubeconfig={}", plane.kubeconfig(User::Admin).display()),
     ];
     let mut process = Background::start(Path::new("/usr/bin/env"), &args, &log);
-    let ended = until(&format!("it ended at {point}"), Duration::from_secs(60), || process.ended())
+    let ended = until(&format!("it ended at {point}"), Duration::from_mins(1), || process.ended())
         .unwrap_or_else(|error| panic!("{error}\n{}", tail(&log, 20)));
     assert_eq!(ended.code(), None, "expected a signal to end it: {ended}\n{}", tail(&log, 20));
 }
@@ -121,13 +121,39 @@ pub(super) fn two_policies() {
     })
     .unwrap();
     kubectl(&plane, &format!("label ds,sa,clusterrole,clusterrolebinding aws-node {CAPA}-"));
-    std::thread::sleep(Duration::from_secs(20));
+    let contests = || sum(&first, "cni_steward_contests_total") + sum(&second, "cni_steward_contests_total");
+    until("the leader noticed on each of the four that it is undone", Duration::from_secs(30), || {
+        (contests() == 4).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", first.log_lines().join("\n")));
+    // What a try has left in managedFields is taken out before the object is left alone.
+    await_state(&first, "contested", 4);
     let (settled, stored) = (writes(), versions(&plane));
-    let contested = sum(&first, "cni_steward_contests_total") + sum(&second, "cni_steward_contests_total");
-    println!("{} writes, {contested} contests", settled - before);
-    assert_eq!(contested, 4, "expected the leader to notice on each of the four that it is undone");
+    let log = first.log_lines().join("\n");
+    assert!(log.contains("\"by\":\"another admission webhook\""), "{log}");
     assert!(settled - before <= 4 * 4, "expected three tries for each of the four, got {}", settled - before);
+    // That nothing happens cannot be waited for but by the clock.
     std::thread::sleep(Duration::from_secs(40));
     assert_eq!(writes(), settled, "expected no write any more");
+    assert_eq!(contests(), 4);
     assert_eq!(versions(&plane), stored);
+}
+
+/// The webhooks of the other replicas may still decide by the old policy.
+pub(super) fn settles() {
+    let plane = after_eks(Version::V1_36);
+    let before = objects(&plane);
+    let steward = keeper(&plane, "mode: Adopt");
+    await_state(&steward, "held-back", 6);
+    let changed = Instant::now();
+    std::fs::write(steward.policy_file(), ABSENT).unwrap();
+    await_state(&steward, "repairing", 6);
+    assert_eq!(objects(&plane), before, "told at once, but not yet written");
+    until("it was repaired", Duration::from_mins(3), || {
+        (sum(&steward, "cni_steward_repairs_total") >= 6).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
+    let took = changed.elapsed();
+    assert!(took > Duration::from_secs(85), "expected 90 s of waiting, took {took:?}");
+    objects(&plane).iter().for_each(assert_repaired);
 }
