@@ -6,12 +6,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use hyper::http::{HeaderValue, header::USER_AGENT};
+use hyper::http::HeaderValue;
+use hyper::http::header::{DATE, HeaderMap, USER_AGENT};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::error::{ApiError, Cause};
+use crate::telemetry::clock;
 
 /// How to reach the API server.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ pub struct Cluster {
     client: kube::Client,
     pub(super) timeout: Duration,
     url: Arc<str>,
+    /// Seconds that the API server's clock was ahead of ours when it last answered; `i64::MIN` before.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Cluster {
@@ -58,12 +65,29 @@ impl Cluster {
         config.headers.push((USER_AGENT, agent));
         let url = config.cluster_url.to_string().into();
         let client = kube::Client::try_from(config).map_err(|error| configuration(&error))?;
-        Ok(Self { client, timeout: options.request_timeout, url })
+        let ahead = Arc::new(AtomicI64::new(i64::MIN));
+        Ok(Self { client, timeout: options.request_timeout, url, ahead })
     }
 
     /// kube's own client, for what this room has no words for.
     pub fn client(&self) -> kube::Client {
         self.client.clone()
+    }
+
+    /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.
+    pub fn now(&self) -> Timestamp {
+        let (own, ahead) = (clock::now(), self.ahead.load(Ordering::Relaxed));
+        let ahead = SignedDuration::from_secs(if ahead == i64::MIN { 0 } else { ahead });
+        own.checked_add(ahead).unwrap_or(own)
+    }
+
+    /// Takes note of the time that came with an answer.
+    pub(super) fn told(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(Ok(date)) = date.map(rfc2822::parse) {
+            let ahead = date.timestamp().as_second() - clock::now().as_second();
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
     }
 
     /// Where the API server is.

@@ -252,6 +252,7 @@ impl Cluster {
     /// Sends a request and gives the answer's head, once it is known to be a good one.
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Cause> {
         let response = self.client().send(request).await.map_err(|error| Cause::Transport(chain(&error)))?;
+        self.told(response.headers());
         if response.status().is_success() {
             return Ok(response);
         }

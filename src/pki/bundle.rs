@@ -36,7 +36,8 @@ impl Bundle {
     /// What every entry has to hold: the authorities of the Secret, and those of ours that are in an entry already.
     pub fn wanted(keeping: &Keeping, memory: Option<&Keeping>, live: &[Self], now: Timestamp) -> Self {
         let remembered = memory.filter(|_| keeping.leaf.is_none()).into_iter().flat_map(Keeping::authorities);
-        let all = keeping.authorities().chain(remembered).chain(live.iter().flat_map(|entry| &entry.authorities));
+        let all =
+            keeping.authorities().chain(remembered).chain(live.iter().flat_map(|entry| &entry.authorities));
         let lives = |authority: &&Certificate| now < authority.not_after;
         let mut authorities = distinct(all.filter(lives).cloned());
         authorities.truncate(MOST);

@@ -114,9 +114,10 @@ impl Reader<'_> {
         let read = Certificate::read(text)
             .and_then(|read| if read.is_authority_of_ours() { Ok(read) } else { Err(Why::Foreign) });
         let certificate = self.whole(cert, read)?;
-        let key = self.texts.get(key).and_then(|text| {
-            self.whole(key, certificate.belongs_to(text)).map(|()| text.clone())
-        });
+        let key = self
+            .texts
+            .get(key)
+            .and_then(|text| self.whole(key, certificate.belongs_to(text)).map(|()| text.clone()));
         Some(Authority { certificate, key })
     }
 
@@ -153,8 +154,7 @@ impl Reader<'_> {
     fn old(&mut self, key: &'static str) -> Vec<Certificate> {
         let Some(text) = self.texts.get(key) else { return Vec::new() };
         let all = self.whole(key, chain::read(text)).unwrap_or_default();
-        let (ours, foreign): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(Certificate::is_authority_of_ours);
+        let (ours, foreign): (Vec<_>, Vec<_>) = all.into_iter().partition(Certificate::is_authority_of_ours);
         if !foreign.is_empty() {
             self.flaws.push(Flaw { key, why: Why::Foreign });
         }

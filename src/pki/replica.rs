@@ -114,7 +114,13 @@ impl Replica {
     }
 
     /// What a step of its plan writes into the Secret.
-    pub fn carry_out(&self, step: &Step, now: Timestamp, own: Timestamp, names: &[Name]) -> Result<Changes, Error> {
+    pub fn carry_out(
+        &self,
+        step: &Step,
+        now: Timestamp,
+        own: Timestamp,
+        names: &[Name],
+    ) -> Result<Changes, Error> {
         let (lives, memory, entries) = (&self.lives, self.memory(), self.entries());
         rotation::carry_out(step, &self.keeping, &Materials { lives, memory, entries, names, now, own })
     }

@@ -176,8 +176,7 @@ pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
 /// True when waiting for proof costs more than it can save.
 fn is_urgent(lives: &Lifetimes, leaf: Option<&Leaf>, now: Timestamp) -> bool {
     leaf.is_none_or(|leaf| {
-        now < leaf.certificate.not_before
-            || leaf.certificate.not_after.duration_since(now) < lives.leaf / 10
+        now < leaf.certificate.not_before || leaf.certificate.not_after.duration_since(now) < lives.leaf / 10
     })
 }
 

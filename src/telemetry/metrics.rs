@@ -17,6 +17,7 @@ use self::events::EventMetrics;
 use self::labels::{Cause, Code, Decision, Door, Effective, Reload, Subject};
 use self::lease::LeaseMetrics;
 use self::loops::LoopMetrics;
+use self::trust::TrustMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
@@ -24,6 +25,7 @@ pub mod events;
 mod labels;
 pub mod lease;
 pub mod loops;
+pub mod trust;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// What runs beside the reviews.
     pub loops: LoopMetrics,
+    /// Certificates that we look after.
+    pub trust: TrustMetrics,
 }
 
 impl Metrics {
@@ -89,6 +93,7 @@ impl Metrics {
             lease: LeaseMetrics::register(&mut registry),
             events: EventMetrics::register(&mut registry),
             loops: LoopMetrics::register(&mut registry),
+            trust: TrustMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

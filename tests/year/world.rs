@@ -328,8 +328,7 @@ impl World {
 
     fn read(&mut self, index: usize) -> Phase {
         let configuration = self.configuration().clone();
-        let version =
-            Version { uid: configuration.uid.to_string(), generation: configuration.generation };
+        let version = Version { uid: configuration.uid.to_string(), generation: configuration.generation };
         let version = (!configuration.entries.is_empty()).then_some(version);
         let at = self.at(index);
         let replica = self.nodes[index].replica.as_mut().unwrap();
@@ -378,9 +377,7 @@ impl World {
         let node = &mut self.nodes[index];
         let replica = node.replica.as_mut().unwrap();
         replica.settle(at, own);
-        let serves = replica
-            .served()
-            .map(|leaf| (leaf.certificate.fingerprint(), leaf.signer.fingerprint()));
+        let serves = replica.served().map(|leaf| (leaf.certificate.fingerprint(), leaf.signer.fingerprint()));
         if serves != node.serves {
             node.serves = serves;
             self.note(format!("replica {index} serves {serves:?}"));

@@ -14,13 +14,13 @@ use crate::leader::lease::{Candidate, Leadership};
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
+use crate::trust::keeper::{Keeper, Means};
 
 /// How long leaving may take when the API server does not answer.
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// What the loops are given.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "the loops that read it come next")]
 pub(super) struct Ground {
     pub(super) cluster: Cluster,
     pub(super) instance: Instance,
@@ -38,7 +38,13 @@ pub(super) struct Steward {
 
 impl Steward {
     /// Starts everything.
-    pub(super) fn start(cluster: Cluster, instance: Instance, metrics: &Arc<Metrics>, drain: &Drain) -> Self {
+    pub(super) fn start(
+        cluster: Cluster,
+        instance: Instance,
+        metrics: &Arc<Metrics>,
+        drain: &Drain,
+        keeper: Option<Keeper>,
+    ) -> Self {
         let (events, poster) = Events::new(metrics.events.clone());
         let (candidate, leadership) =
             Candidate::new(cluster.clone(), &instance, metrics.lease.clone(), events.clone());
@@ -55,13 +61,16 @@ impl Steward {
         let mut steward = Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics) };
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
-        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics });
+        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics }, keeper);
         steward
     }
 
     /// A line for each loop that looks after the cluster.
-    fn spawn_loops(&mut self, ground: Ground) {
-        drop(ground);
+    fn spawn_loops(&mut self, ground: Ground, keeper: Option<Keeper>) {
+        if let Some(keeper) = keeper {
+            let Ground { cluster, instance, leadership, events, metrics } = ground;
+            self.spawn("trust", keeper.run(Means { cluster, instance, leadership, events, metrics }));
+        }
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -64,9 +64,10 @@ pub fn carry_out(step: &Step, keeping: &Keeping, materials: &Materials<'_>) -> R
         }
         Step::Promote { .. } => {
             let next = keeping.next_leaf.as_ref().ok_or(Error::CouldNotParseCertificate)?;
-            let under_the_coming = keeping.next_authority.as_ref().filter(|authority| {
-                authority.certificate.fingerprint() == next.signer.fingerprint()
-            });
+            let under_the_coming = keeping
+                .next_authority
+                .as_ref()
+                .filter(|authority| authority.certificate.fingerprint() == next.signer.fingerprint());
             if let Some(authority) = under_the_coming {
                 put_authority(&mut changes, ["ca.crt", "ca.key"], Some(authority));
                 put_authority(&mut changes, NEXT_AUTHORITY, None);
@@ -111,13 +112,11 @@ fn remember(
         Some(None) => None,
         None => before.as_ref().map(|authority| authority.certificate.fingerprint()),
     };
-    let mut known: BTreeSet<_> = [
-        stays("ca.crt", &keeping.authority),
-        stays("next-ca.crt", &keeping.next_authority),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut known: BTreeSet<_> =
+        [stays("ca.crt", &keeping.authority), stays("next-ca.crt", &keeping.next_authority)]
+            .into_iter()
+            .flatten()
+            .collect();
     let remembered = memory.filter(|_| keeping.leaf.is_none()).into_iter().flat_map(Keeping::authorities);
     let live = entries.iter().flat_map(Bundle::authorities);
     let mut old: Vec<_> = keeping
