@@ -86,8 +86,6 @@ fn lifetimes(text: &str) -> Result<Lifetimes, String> {
     let [authority, leaf, settle] = spans.as_slice() else {
         return Err("expected three durations with commas in between".to_owned());
     };
-    let span = |span| {
-        jiff::SignedDuration::try_from(span).map_err(|error: jiff::Error| error.to_string())
-    };
+    let span = |span| jiff::SignedDuration::try_from(span).map_err(|error: jiff::Error| error.to_string());
     Ok(Lifetimes { authority: span(*authority)?, leaf: span(*leaf)?, settle: *settle })
 }

@@ -29,6 +29,7 @@ mod real;
 mod scene;
 mod sequences;
 mod state;
+mod trust;
 mod writers;
 
 use support::suite;
@@ -44,6 +45,7 @@ fn main() {
         chart::CASES,
         account::CASES,
         leader::CASES,
+        trust::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
