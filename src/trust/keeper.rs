@@ -79,7 +79,7 @@ impl Keeper {
         let names: Vec<Name> = all.map(Name::Dns).collect();
         let replica = Replica::new(lives, folder.map(|folder| shelf::mounted(folder, &names)));
         let mut shelf = Shelf::new(slot, metrics);
-        shelf.fill(&replica);
+        shelf.fill(&replica, Duration::ZERO);
         Self {
             names,
             replica,
@@ -155,7 +155,7 @@ impl Keeper {
 
     fn serve(&mut self, means: &Means) {
         self.replica.settle(self.at(), clock::now());
-        self.shelf.fill(&self.replica);
+        self.shelf.fill(&self.replica, self.begun.elapsed());
         if let Some(authority) = &self.replica.keeping().authority {
             means.metrics.trust.authority_expiry.set(authority.certificate.not_after.as_second());
         }

@@ -1,6 +1,7 @@
 //! What a replica decided to serve, put where TLS takes it from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::certified::certified;
 use crate::pki::keeping::Leaf;
@@ -24,14 +25,14 @@ impl Shelf {
     }
 
     /// Serves what the replica has decided to.
-    pub fn fill(&mut self, replica: &Replica) {
+    pub fn fill(&mut self, replica: &Replica, at: Duration) {
         if let Some(leaf) = replica.served() {
             let print = leaf.certificate.fingerprint();
             if self.served != Some(print) && self.publish(leaf) {
                 self.served = Some(print);
             }
         }
-        let coming = replica.keeping().next_leaf.as_ref();
+        let coming = replica.coming(at);
         let print = coming.map(|leaf| leaf.certificate.fingerprint());
         if self.coming != print {
             self.slot.announce(
