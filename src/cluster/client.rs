@@ -6,13 +6,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use hyper::http::HeaderValue;
+use hyper::http::header::{DATE, HeaderMap, USER_AGENT};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::access::Access;
 use super::error::{ApiError, Cause};
 use super::wire::Wire;
+use crate::telemetry::clock;
 
 /// How to reach the API server.
 #[derive(Debug, Clone)]
@@ -32,6 +39,9 @@ pub struct Connection {
 pub struct Cluster {
     pub(super) wire: Arc<Wire>,
     pub(super) timeout: Duration,
+    url: Arc<str>,
+    /// Seconds that the API server's clock was ahead of ours when it last answered; `i64::MIN` before.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Cluster {
@@ -48,6 +58,38 @@ impl Cluster {
         let made = made.await.map_err(|error| error.to_string()).and_then(|access| Wire::new(access?));
         let wire = made.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
         Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout })
+            None => Config::incluster().map_err(|error| configuration(&error))?,
+        };
+        config.connect_timeout = Some(options.request_timeout);
+        // Who asks decides whether and when to ask again: it alone knows whether the question is still the same.
+        config.default_retry = false;
+        let agent = HeaderValue::from_static(concat!("cni-steward/", env!("CARGO_PKG_VERSION")));
+        config.headers.push((USER_AGENT, agent));
+        let url = config.cluster_url.to_string().into();
+        let client = kube::Client::try_from(config).map_err(|error| configuration(&error))?;
+        let ahead = Arc::new(AtomicI64::new(i64::MIN));
+        Ok(Self { client, timeout: options.request_timeout, url, ahead })
+    }
+
+    /// kube's own client, for what this room has no words for.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.
+    pub fn now(&self) -> Timestamp {
+        let (own, ahead) = (clock::now(), self.ahead.load(Ordering::Relaxed));
+        let ahead = SignedDuration::from_secs(if ahead == i64::MIN { 0 } else { ahead });
+        own.checked_add(ahead).unwrap_or(own)
+    }
+
+    /// Takes note of the time that came with an answer.
+    pub(super) fn told(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(Ok(date)) = date.map(rfc2822::parse) {
+            let ahead = date.timestamp().as_second() - clock::now().as_second();
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
     }
 
     /// Where the API server is.

@@ -88,9 +88,14 @@ impl Replica {
         self.served.as_ref()
     }
 
-    /// What is served for the canary's name.
-    pub fn coming(&self) -> Option<&Leaf> {
-        self.keeping.next_leaf.as_ref().or(self.served.as_ref())
+    /// What is served for the canary's name instead, once every API server can have been told to trust it: before, each
+    /// question would be counted as one that went unanswered.
+    pub fn coming(&self, at: Duration) -> Option<&Leaf> {
+        let told = |leaf: &&Leaf| {
+            let covered = self.coverage.of(at, &leaf.signer);
+            covered.is_some_and(|covered| covered >= rotation::FIRST.min(self.lives.settle))
+        };
+        self.keeping.next_leaf.as_ref().filter(told)
     }
 
     /// The Secret as seen last.

@@ -40,7 +40,7 @@ impl Default for Lifetimes {
 }
 
 /// With nothing served yet there is nothing to lose, only the first reviews to win.
-const FIRST: Duration = Duration::from_secs(2);
+pub(super) const FIRST: Duration = Duration::from_secs(2);
 /// An answer of the canary that is older says nothing about now.
 const FRESH: Duration = Duration::from_secs(20);
 /// How many settling times a leaf waits that cannot be proven but is needed.

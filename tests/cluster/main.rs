@@ -32,6 +32,7 @@ mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod trust;
 mod writers;
 
 use support::suite;
@@ -47,6 +48,7 @@ fn main() {
         chart::CASES,
         account::CASES,
         leader::CASES,
+        trust::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,

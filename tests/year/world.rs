@@ -392,8 +392,15 @@ impl World {
         }
         let seen: Vec<_> = self.visible().cloned().collect();
         let configuration = self.random.pick(&seen).clone();
-        let answers: Vec<_> =
-            self.nodes.iter().filter_map(|node| node.replica.as_ref()?.coming()).cloned().collect();
+        let answers: Vec<_> = self
+            .nodes
+            .iter()
+            .filter_map(|node| {
+                let (replica, at) = (node.replica.as_ref()?, Duration::from_millis(self.now - node.born));
+                replica.coming(at).or(replica.served())
+            })
+            .cloned()
+            .collect();
         if answers.is_empty() {
             return Canary::Silent;
         }

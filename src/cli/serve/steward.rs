@@ -17,6 +17,7 @@ use crate::reconcile::keeper::Keeper;
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
+use crate::trust::keeper::{Keeper, Means};
 
 /// How long leaving may take when the API server does not answer.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -47,6 +48,8 @@ impl Steward {
         metrics: &Arc<Metrics>,
         policy: Arc<ArcSwap<Policy>>,
         drain: &Drain,
+        drain: &Drain,
+        keeper: Option<Keeper>,
     ) -> Self {
         let (events, poster) = Events::new(metrics.events.clone());
         let (candidate, leadership) =
@@ -65,6 +68,7 @@ impl Steward {
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
         steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy });
+        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics }, keeper);
         steward
     }
 
@@ -75,6 +79,11 @@ impl Steward {
         drop(instance);
         let keeper = Keeper::new(cluster, policy, events, metrics.repairs.clone());
         self.spawn("repair", async move { match keeper.run(leadership).await {} });
+    fn spawn_loops(&mut self, ground: Ground, keeper: Option<Keeper>) {
+        if let Some(keeper) = keeper {
+            let Ground { cluster, instance, leadership, events, metrics } = ground;
+            self.spawn("trust", keeper.run(Means { cluster, instance, leadership, events, metrics }));
+        }
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
