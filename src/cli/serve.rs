@@ -157,20 +157,18 @@ async fn serve(
     );
 
     let (lever, drain) = drain::drain();
+    let policy = Arc::new(ArcSwap::from_pointee(policy));
     let steward = installation.map(|(cluster, instance)| {
         let keeper = source.is_none().then(|| {
             let TrustArgs { lifetimes, secret, .. } = &args.trust;
             Keeper::start(&instance, *lifetimes, secret.as_deref(), Arc::clone(&slot), Arc::clone(&metrics))
         });
-        Steward::start(cluster, instance, &metrics, &drain, keeper)
+        Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain, keeper)
     });
     let standing = Arc::clone(&metrics.standing);
     let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing };
     let limits = Limits::default();
     let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
-    let policy = Arc::new(ArcSwap::from_pointee(policy));
-    let steward = installation
-        .map(|(cluster, instance)| Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain));
     let served =
         Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
     let desk = Front::new(

@@ -9,12 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-use hyper::http::HeaderValue;
-use hyper::http::header::{DATE, HeaderMap, USER_AGENT};
+use hyper::http::header::{DATE, HeaderMap};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tokio::task::spawn_blocking;
 
 use super::access::Access;
 use super::error::{ApiError, Cause};
@@ -39,7 +37,6 @@ pub struct Connection {
 pub struct Cluster {
     pub(super) wire: Arc<Wire>,
     pub(super) timeout: Duration,
-    url: Arc<str>,
     /// Seconds that the API server's clock was ahead of ours when it last answered; `i64::MIN` before.
     ahead: Arc<AtomicI64>,
 }
@@ -57,23 +54,8 @@ impl Cluster {
         });
         let made = made.await.map_err(|error| error.to_string()).and_then(|access| Wire::new(access?));
         let wire = made.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
-        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout })
-            None => Config::incluster().map_err(|error| configuration(&error))?,
-        };
-        config.connect_timeout = Some(options.request_timeout);
-        // Who asks decides whether and when to ask again: it alone knows whether the question is still the same.
-        config.default_retry = false;
-        let agent = HeaderValue::from_static(concat!("cni-steward/", env!("CARGO_PKG_VERSION")));
-        config.headers.push((USER_AGENT, agent));
-        let url = config.cluster_url.to_string().into();
-        let client = kube::Client::try_from(config).map_err(|error| configuration(&error))?;
         let ahead = Arc::new(AtomicI64::new(i64::MIN));
-        Ok(Self { client, timeout: options.request_timeout, url, ahead })
-    }
-
-    /// kube's own client, for what this room has no words for.
-    pub fn client(&self) -> kube::Client {
-        self.client.clone()
+        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout, ahead })
     }
 
     /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.

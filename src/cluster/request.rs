@@ -261,13 +261,9 @@ impl Cluster {
     /// Sends a request and gives the answer's head, once it is known to be a good one.
     async fn answer(&self, request: Ask) -> Result<Answer, Cause> {
         let answer = self.wire.send(request).await.map_err(Cause::Transport)?;
+        self.told(answer.response.headers());
         if answer.response.status().is_success() {
             return Ok(answer);
-    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Cause> {
-        let response = self.client().send(request).await.map_err(|error| Cause::Transport(chain(&error)))?;
-        self.told(response.headers());
-        if response.status().is_success() {
-            return Ok(response);
         }
         let (response, sender) = answer.into_parts();
         let code = response.status().as_u16();

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::cluster::{Cluster, Instance};
 use crate::leader::lease::{Candidate, Leadership};
 use crate::policy::Policy;
-use crate::reconcile::keeper::Keeper;
+use crate::reconcile::keeper::Keeper as Repair;
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
@@ -48,7 +48,6 @@ impl Steward {
         metrics: &Arc<Metrics>,
         policy: Arc<ArcSwap<Policy>>,
         drain: &Drain,
-        drain: &Drain,
         keeper: Option<Keeper>,
     ) -> Self {
         let (events, poster) = Events::new(metrics.events.clone());
@@ -67,21 +66,17 @@ impl Steward {
         let mut steward = Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics) };
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
-        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy });
-        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics }, keeper);
+        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy }, keeper);
         steward
     }
 
     /// A line for each loop that looks after the cluster.
-    #[expect(clippy::unused_self, reason = "the loops come next")]
-    fn spawn_loops(&mut self, ground: Ground) {
-        let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
-        drop(instance);
-        let keeper = Keeper::new(cluster, policy, events, metrics.repairs.clone());
-        self.spawn("repair", async move { match keeper.run(leadership).await {} });
     fn spawn_loops(&mut self, ground: Ground, keeper: Option<Keeper>) {
+        let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
+        let repair = Repair::new(cluster.clone(), policy, events.clone(), metrics.repairs.clone());
+        let leads = leadership.clone();
+        self.spawn("repair", async move { match repair.run(leads).await {} });
         if let Some(keeper) = keeper {
-            let Ground { cluster, instance, leadership, events, metrics } = ground;
             self.spawn("trust", keeper.run(Means { cluster, instance, leadership, events, metrics }));
         }
     }
