@@ -49,8 +49,8 @@ chart: ## Lint the chart with both Helms, run its unit tests, and test its alert
 	@tests/chart.sh
 
 .PHONY: chart-docs
-chart-docs: ## Write the table of values in the chart's README anew, from its schema
-	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart readme
+chart-docs: ## Write anew what the chart has from elsewhere: README's table from the schema, CEL from the program
+	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart -- readme expressions
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)

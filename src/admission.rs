@@ -2,7 +2,9 @@
 //!
 //! [`review`] reads the envelope over borrowed bytes and stops at the head for what is outside the catalogue; [`object`]
 //! reads what a decision may look at; [`patch`] and [`reply`] write the answer; [`handler`] is the way through.
+//! [`canary`] answers the self-probe, which no policy is asked about.
 
+pub mod canary;
 pub mod handler;
 pub mod object;
 pub mod patch;

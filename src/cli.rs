@@ -45,6 +45,9 @@ enum Export {
     /// The `MutatingWebhookConfiguration` that makes an API server call us, as YAML.
     #[command(after_help = export::EXAMPLES)]
     Webhook(export::WebhookArgs),
+    /// The policy as `ValidatingAdmissionPolicy` and `MutatingAdmissionPolicy`, as YAML: a backstop without a server.
+    #[command(after_help = export::policies::EXAMPLES)]
+    Policies(export::policies::PoliciesArgs),
 }
 
 /// Parses the command line, runs the command, and turns its end into an exit code.
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
+        Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };
     outcome.unwrap_or_else(|error| {
         greeting::say(&format!("error: {error:#}"));

@@ -7,11 +7,20 @@
 use jiff::{SignedDuration, Timestamp};
 
 pub mod authority;
+pub mod bundle;
 pub mod certificate;
 pub mod chain;
+pub mod coverage;
+pub mod keeping;
 pub mod leaf;
+pub mod replica;
+pub mod rotation;
 
-pub use certificate::{Certificate, Name};
+pub use bundle::Bundle;
+pub use certificate::{Certificate, Fingerprint, Name};
+pub use coverage::Coverage;
+pub use keeping::Keeping;
+pub use replica::Replica;
 
 /// A certificate and its private key, both PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,6 +102,12 @@ pub enum Why {
     /// The key of another certificate.
     #[error("it does not belong to the certificate beside it")]
     WrongKey,
+    /// Somebody else's authority: nobody was told to trust it.
+    #[error("its certificate is another authority's, not one that this program made")]
+    Foreign,
+    /// For another name.
+    #[error("it is not valid for {0}")]
+    OtherName(Name),
     /// Signed by somebody else.
     #[error("it was not signed by the authority beside it ({0})")]
     WrongAuthority(String),

@@ -4,6 +4,7 @@
 //! [`object`] what a decision may look at, and [`decide`] the verdict. Everything a verdict may change is listed in
 //! [`change`]; nothing else of an object is ever touched (law 2).
 
+pub mod cel;
 pub mod change;
 pub mod decide;
 pub mod file;

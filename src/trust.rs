@@ -1,5 +1,8 @@
 //! I/O around [`pki`](crate::pki): where the serving certificate comes from.
 //!
+//! In a cluster it looks after them by itself: [`keeper`] is the loop, [`secret`] and [`inject`] read and write, [`probe`]
+//! asks the API server whether it trusts us, [`shelf`] hands over to TLS. Elsewhere there is a [`Source`].
+//!
 //! A [`Source`] is asked at the start, when its files have changed ([`watch`]) and every minute, always in full: time
 //! passes for certificates whose files nobody touches.
 
@@ -12,9 +15,16 @@ use rustls::sign::CertifiedKey;
 use crate::pki::{Fault, Why};
 
 pub mod certified;
+mod fault;
 pub mod files;
+pub mod inject;
+pub mod keeper;
+pub mod probe;
+pub mod secret;
+pub mod shelf;
 pub mod staging;
 pub mod state;
+mod tell;
 pub mod watch;
 
 pub use files::Files;

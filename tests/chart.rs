@@ -138,6 +138,23 @@ fn alerts_and_dashboard_use_metrics_that_are_documented() {
 }
 
 #[test]
+fn expressions_of_the_exported_policies_are_the_program_s() {
+    let file = "charts/cni-steward/files/cel.yaml";
+    let mut wanted = "# Written by `make chart-docs`, from src/policy/cel.\n".to_owned();
+    for (part, expressions) in cni_steward::policy::cel::constant_parts() {
+        writeln!(wanted, "{part}:").unwrap();
+        for (name, expression) in expressions {
+            writeln!(wanted, "  - name: {name}\n    expression: {}", Value::from(*expression)).unwrap();
+        }
+    }
+    if std::env::var_os("CNI_STEWARD_WRITE").is_some() {
+        std::fs::write(path(file), &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path(file)).unwrap_or_default();
+    assert!(found == wanted, "{file} is out of date; run `make chart-docs`");
+}
+
+#[test]
 fn every_alert_is_documented_and_seen_to_fire() {
     let documented = read("docs/metrics.md");
     let tests = read("charts/cni-steward/tests/alerts.promtool.yaml");

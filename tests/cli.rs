@@ -213,3 +213,29 @@ fn every_command_explains_itself_with_examples() {
         assert!(text.contains("Examples:") && text.contains("cni-steward "), "{args:?}: {text}");
     }
 }
+
+#[test]
+fn export_policies_says_first_what_they_cannot_do_and_prints_what_the_version_has() {
+    let kinds = |policy: &str, version: &str| -> (String, Vec<String>) {
+        let yaml = ok(&["export", "policies", "--policy", policy, "--kube-version", version]);
+        let kinds = yaml.lines().filter_map(|line| line.strip_prefix("kind: ")).map(str::to_owned).collect();
+        let comments = yaml.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join(" ");
+        (comments, kinds)
+    };
+    let stamps = ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"];
+    let refusal = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    for (policy, version, said, expected) in [
+        ("examples/observe.yaml", "1.36", "there is nothing to export", &[][..]),
+        ("examples/block.yaml", "v1.30.4-eks-a737599", "metadata.creationTimestamp", &refusal[..]),
+        ("examples/adopt.yaml", "1.35", "no MutatingAdmissionPolicy", &[]),
+        ("examples/adopt.yaml", "1.36", "nothing moves to the owner", &stamps),
+    ] {
+        let (comments, kinds) = kinds(policy, version);
+        assert!(comments.contains(said), "{policy} {version}: expected {said:?} in {comments}");
+        assert_eq!(kinds, expected, "{policy} {version}");
+    }
+    let old = run(&["export", "policies", "--policy", "examples/block.yaml", "--kube-version", "1.29"]);
+    let said = String::from_utf8_lossy(&old.stderr).into_owned();
+    assert_eq!(old.status.code(), Some(2));
+    assert!(said.contains("--kube-version 1.29") && said.contains("from 1.30 on"), "{said}");
+}

@@ -12,7 +12,9 @@
 
 use base64::Engine as _;
 use cni_steward::admission::{Answer, answer};
-use cni_steward::policy::Policy;
+use cni_steward::policy::rules::ManagedAddon;
+use cni_steward::policy::{Kind, Policy, Target};
+use cni_steward::reconcile::plan::{State, plan};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
@@ -200,6 +202,23 @@ fn policy() -> impl Strategy<Value = Policy> {
     select(POLICIES.to_vec()).prop_map(|text| Policy::parse("policy.yaml", text).unwrap())
 }
 
+/// What the API server records of a repair's first write: its labels and annotations as the patcher's.
+fn tracked(object: &mut Value, paths: &[String]) {
+    let mut fields = json!({"f:metadata": {}});
+    for path in paths {
+        let Some((map, key)) = path.strip_prefix(".metadata.").and_then(|path| path.split_once('.')) else {
+            continue;
+        };
+        fields["f:metadata"][format!("f:{map}")][format!("f:{key}")] = json!({});
+    }
+    let entry = json!({"manager": "cni-steward", "operation": "Update", "apiVersion": "apps/v1",
+        "time": "2026-01-01T12:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields});
+    // Without a list nothing is tracked.
+    if let Some(list) = object["metadata"]["managedFields"].as_array_mut().filter(|list| !list.is_empty()) {
+        list.push(entry);
+    }
+}
+
 /// One way to spoil a text.
 #[derive(Debug, Clone)]
 enum Damage {
@@ -290,6 +309,46 @@ proptest! {
                 prop_assert!(after.contains(&entry.to_string()), "{entry} is not in {after}");
             }
         }
+    }
+
+    #[test]
+    fn any_stored_object_is_repaired_by_patches_that_apply_stay_in_the_catalogue_and_come_to_an_end(
+        object in object(), policy in policy(), absent in any::<bool>(), ours in any::<bool>(),
+    ) {
+        let mut policy = policy;
+        if absent {
+            policy.managed_addon = ManagedAddon::Absent;
+        }
+        let mut stored = object;
+        stored["metadata"]["resourceVersion"] = json!("1");
+        if ours && let Some(Value::Object(first)) = stored["metadata"]["managedFields"].get_mut(0) {
+            first.insert("manager".to_owned(), json!("cni-steward"));
+        }
+        let before = stored.clone();
+        let target = Target { kind: Kind::DaemonSet, namespace: "kube-system", name: "aws-node" };
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let mut writes = 0;
+        loop {
+            let text = stored.to_string();
+            let planned = plan(target, &text, &policy, &|_| false, now);
+            prop_assert_eq!(&planned, &plan(target, &text, &policy, &|_| false, now));
+            let quiet = matches!(planned.state, State::Observed | State::Left(_) | State::Odd | State::InOrder);
+            prop_assert!(!quiet || planned.step.is_none(), "{planned:?}");
+            prop_assert!(planned.state != State::Repairing || planned.step.is_some(), "{planned:?}");
+            let Some(step) = planned.step else { break };
+            writes += 1;
+            prop_assert!(writes <= 2, "a third write: {step:?} of {stored}");
+            let patch: json_patch::Patch = serde_json::from_str(&step.patch).unwrap();
+            if let Err(error) = json_patch::patch(&mut stored, &patch) {
+                return Err(TestCaseError::fail(format!("{patch:?} does not apply: {error}")));
+            }
+            if step.first {
+                tracked(&mut stored, &step.paths);
+            }
+        }
+        prop_assert_eq!(rest(&before), rest(&stored), "outside the catalogue");
+        let list = |object: &Value| object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        prop_assert!(list(&before).is_empty() || !list(&stored).is_empty(), "the list was emptied");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! selectors: the labelled kinds are selected by `k8s-app`, and CRDs, whose one of ours has no label, come unselected and
 //! are answered from the head (DESIGN §7). The caBundle is the user's; nothing here makes certificates.
 
+pub mod policies;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

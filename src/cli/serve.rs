@@ -31,6 +31,7 @@ use crate::telemetry::logs::{self, Format, Verbosity};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{clock, sink::Sink};
 use crate::trust::Source;
+use crate::trust::keeper::Keeper;
 
 use refresh::{Origins, Served};
 use steward::Steward;
@@ -111,7 +112,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 async fn serve(
     args: &ServeArgs,
     policy: Policy,
-    source: Source,
+    source: Option<Source>,
     origins: Origins,
     sink: &Sink,
 ) -> anyhow::Result<ExitCode> {
@@ -122,17 +123,21 @@ async fn serve(
         Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
     };
     let installation = args.instance.open().await?;
-    let loaded = source.load(clock::now())?;
-    loaded.notes.iter().for_each(|note| say(note));
+    let loaded = source.as_ref().map(|source| source.load(clock::now())).transpose()?;
+    loaded.iter().flat_map(|loaded| &loaded.notes).for_each(|note| say(note));
 
     let metrics = Arc::new(Metrics::new(policy.hash(), policy.mode_name(), sink.dropped()));
-    let slot = Arc::new(tls::CertSlot::default());
-    metrics.serve_until(loaded.expires);
-    slot.publish(loaded.certified);
+    let canary = installation.iter().flat_map(|(_, instance)| instance.canary_dns_names()).collect();
+    let slot = Arc::new(tls::CertSlot::with_canary(canary));
+    let expires = loaded.map(|loaded| {
+        metrics.serve_until(loaded.expires);
+        slot.publish(loaded.certified);
+        loaded.expires
+    });
 
     let authority = match &source {
-        Source::State(state) => Some(state.authority()),
-        Source::Files(_) => None,
+        Some(Source::State(state)) => Some(state.authority()),
+        _ => None,
     };
     Greeting {
         mode: policy.mode_name(),
@@ -144,16 +149,26 @@ async fn serve(
     }
     .say();
 
-    tracing::info!(policy = policy.hash(), mode = policy.mode_name(), expires = %loaded.expires, "serving");
+    tracing::info!(
+        policy = policy.hash(),
+        mode = policy.mode_name(),
+        expires = expires.map(tracing::field::display),
+        "serving"
+    );
 
     let (lever, drain) = drain::drain();
+    let policy = Arc::new(ArcSwap::from_pointee(policy));
+    let steward = installation.map(|(cluster, instance)| {
+        let keeper = source.is_none().then(|| {
+            let TrustArgs { lifetimes, secret, .. } = &args.trust;
+            Keeper::start(&instance, *lifetimes, secret.as_deref(), Arc::clone(&slot), Arc::clone(&metrics))
+        });
+        Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain, keeper)
+    });
     let standing = Arc::clone(&metrics.standing);
     let readiness = Readiness { drain: drain.clone(), slot: Arc::clone(&slot), standing };
     let limits = Limits::default();
     let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
-    let policy = Arc::new(ArcSwap::from_pointee(policy));
-    let steward = installation
-        .map(|(cluster, instance)| Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain));
     let served =
         Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
     let desk = Front::new(

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::pki::Name;
+use crate::pki::rotation::Lifetimes;
 use crate::trust::{Files, Source, State};
 
 /// Where the certificate comes from: exactly one of two ways.
@@ -33,6 +34,12 @@ pub struct TrustArgs {
     /// one of them is refused [default: not checked].
     #[arg(long, value_name = "FILE", requires = "cert", env = "CNI_STEWARD_CA")]
     ca: Option<PathBuf>,
+    /// A folder with a copy of the Secret that holds the cluster's certificate, for a start without the API server.
+    #[arg(long, value_name = "DIR", requires = "instance", conflicts_with_all = ["cert", "standalone"], env = "CNI_STEWARD_SECRET")]
+    pub secret: Option<PathBuf>,
+    /// How long authority and certificate live, and how long an API server may take to hear of a change; for tests.
+    #[arg(long, hide = true, value_parser = lifetimes, env = "CNI_STEWARD_LIFETIMES", default_value = "87600h,2160h,2m")]
+    pub lifetimes: Lifetimes,
     #[arg(long, hide = true, env = "XDG_STATE_HOME")]
     xdg_state_home: Option<OsString>,
     #[arg(long, hide = true, env = "HOME")]
@@ -41,12 +48,14 @@ pub struct TrustArgs {
 
 impl TrustArgs {
     /// What the options ask for.
-    pub fn source(&self) -> anyhow::Result<Source> {
+    /// `None` leaves the certificate to the cluster's Secret.
+    pub fn source(&self) -> anyhow::Result<Option<Source>> {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            return Ok(Source::Files(Files { cert: cert.clone(), key: key.clone(), ca: self.ca.clone() }));
+            let files = Files { cert: cert.clone(), key: key.clone(), ca: self.ca.clone() };
+            return Ok(Some(Source::Files(files)));
         }
         if !self.standalone {
-            return Err(anyhow!("--instance needs a certificate: give --cert and --key"));
+            return Ok(None);
         }
         let absolute = |text: &OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
         let directory = self
@@ -67,6 +76,16 @@ impl TrustArgs {
                 names.push(name.clone());
             }
         }
-        Ok(Source::State(State { directory, names }))
+        Ok(Some(Source::State(State { directory, names })))
     }
+}
+
+/// `AUTHORITY,LEAF,SETTLE`.
+fn lifetimes(text: &str) -> Result<Lifetimes, String> {
+    let spans: Vec<_> = text.split(',').map(super::duration).collect::<Result<_, _>>()?;
+    let [authority, leaf, settle] = spans.as_slice() else {
+        return Err("expected three durations with commas in between".to_owned());
+    };
+    let span = |span| jiff::SignedDuration::try_from(span).map_err(|error: jiff::Error| error.to_string());
+    Ok(Lifetimes { authority: span(*authority)?, leaf: span(*leaf)?, settle: *settle })
 }

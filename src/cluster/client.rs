@@ -6,13 +6,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use hyper::http::header::{DATE, HeaderMap};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::access::Access;
 use super::error::{ApiError, Cause};
 use super::wire::Wire;
+use crate::telemetry::clock;
 
 /// How to reach the API server.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Connection {
 pub struct Cluster {
     pub(super) wire: Arc<Wire>,
     pub(super) timeout: Duration,
+    /// Seconds that the API server's clock was ahead of ours when it last answered; `i64::MIN` before.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Cluster {
@@ -47,7 +54,24 @@ impl Cluster {
         });
         let made = made.await.map_err(|error| error.to_string()).and_then(|access| Wire::new(access?));
         let wire = made.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
-        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout })
+        let ahead = Arc::new(AtomicI64::new(i64::MIN));
+        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout, ahead })
+    }
+
+    /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.
+    pub fn now(&self) -> Timestamp {
+        let (own, ahead) = (clock::now(), self.ahead.load(Ordering::Relaxed));
+        let ahead = SignedDuration::from_secs(if ahead == i64::MIN { 0 } else { ahead });
+        own.checked_add(ahead).unwrap_or(own)
+    }
+
+    /// Takes note of the time that came with an answer.
+    pub(super) fn told(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(Ok(date)) = date.map(rfc2822::parse) {
+            let ahead = date.timestamp().as_second() - clock::now().as_second();
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
     }
 
     /// Where the API server is.

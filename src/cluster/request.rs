@@ -261,6 +261,7 @@ impl Cluster {
     /// Sends a request and gives the answer's head, once it is known to be a good one.
     async fn answer(&self, request: Ask) -> Result<Answer, Cause> {
         let answer = self.wire.send(request).await.map_err(Cause::Transport)?;
+        self.told(answer.response.headers());
         if answer.response.status().is_success() {
             return Ok(answer);
         }

@@ -22,7 +22,7 @@ use super::status::Status;
 use crate::telemetry::clock::Stopwatch;
 
 /// How long the API server is to keep a watch open.
-const OPEN: Duration = Duration::from_secs(240);
+const OPEN: Duration = Duration::from_mins(4);
 /// The API server ends a watch in time; if it does not, nobody is there any more.
 const SILENCE: Duration = Duration::from_secs(270);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

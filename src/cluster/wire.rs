@@ -29,7 +29,7 @@ use super::token::Tokens;
 use crate::telemetry::clock::Stopwatch;
 
 /// How long a connection waits for its next request. API servers wait longer.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Loops ask one at a time; more than so many at once are rare.
 const KEPT: usize = 2;
 

@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_term_is_quiet_when_its_last_write_is_over() {
         let leading = Leading::begin(Stopwatch::start());
-        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         let writer = Writer::Leading(leading.clone());
         let write = writer.begin_write().unwrap();
         leading.end();
@@ -152,18 +152,18 @@ mod tests {
         let leading = Leading::begin(Stopwatch::start());
         let copy = Writer::Leading(leading.clone());
         assert!(!copy.is_current(), "never renewed");
-        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         assert!(copy.is_current());
         leading.renewed(Stopwatch::start(), clock::now(), Duration::ZERO);
         assert!(!copy.is_current(), "the time is up");
-        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         let slept = clock::now() - Duration::from_secs(61);
-        leading.renewed(Stopwatch::start(), slept, Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), slept, Duration::from_mins(1));
         assert!(!copy.is_current(), "the machine slept, and only the wall clock knows");
-        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         leading.end();
         assert!(!copy.is_current(), "over");
-        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         assert!(!copy.is_current(), "over for good");
     }
 }

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::claim::{GOOD_FOR, LOOK_EVERY, RENEW_EVERY, Record, SURE, Step, View};
+use super::claim::{LOOK_EVERY, RENEW_EVERY, Record, SURE, Step, View};
 use super::stored::{self, Stored, time};
+use crate::cluster::request::LEADERS_WRITE;
 use crate::cluster::writer::Leading;
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::telemetry::clock::{self, Stopwatch};
@@ -213,7 +214,7 @@ impl Candidate {
     async fn hand_over(mut self) {
         let Some(term) = self.term.clone() else { return };
         self.end_term();
-        if timeout(GOOD_FOR - SURE, term.quiet()).await.is_err() {
+        if timeout(LEADERS_WRITE, term.quiet()).await.is_err() {
             tracing::warn!(lease = %self.reference, "a write is still under way, the lease runs out by itself");
             return;
         }

@@ -16,16 +16,24 @@ use super::{AUTHORITY_LIFE, Pair, later};
 /// An authority is valid from a day ago, so that a leaf backdated for clock skew is still younger.
 const BACKDATE: SignedDuration = SignedDuration::from_hours(-24);
 
+/// What every authority of ours is called, before the part that tells it from others.
+pub const NAME: &str = "cni-steward CA ";
+
 /// Makes an authority that lives from `now` on.
 pub fn make(now: Timestamp) -> Result<Pair, Error> {
+    make_for(now, AUTHORITY_LIFE)
+}
+
+/// Makes an authority that lives from `now` on for `life`.
+pub fn make_for(now: Timestamp, life: SignedDuration) -> Result<Pair, Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("cni-steward CA {}", fingerprint(&key)));
+    params.distinguished_name.push(DnType::CommonName, format!("{NAME}{}", fingerprint(&key)));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = moment(later(now, BACKDATE))?;
-    params.not_after = moment(later(now, AUTHORITY_LIFE))?;
+    params.not_after = moment(later(now, life))?;
     // The serial number is left to rcgen, which takes it from the hash of this fresh key.
     let cert = params.self_signed(&key)?;
     Ok(Pair { cert: cert.pem(), key: key.serialize_pem() })

@@ -4,13 +4,16 @@ use core::net::IpAddr;
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rcgen::{KeyPair, PublicKeyData as _};
+use ring::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use super::{Why, chain};
+use super::{Why, authority, chain};
 
 /// A name that a serving certificate is valid for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,6 +77,32 @@ pub struct Certificate {
     pub names: Vec<Name>,
     /// May sign others.
     pub is_authority: bool,
+    /// The common name of its subject.
+    pub subject: String,
+}
+
+/// The first eight bytes of a certificate's SHA-256, enough to tell ours apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 8]);
+
+impl Fingerprint {
+    /// Of a certificate's bytes (DER).
+    pub fn of(der: &[u8]) -> Self {
+        let hash = digest(&SHA256, der);
+        Self(hash.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Certificate {
@@ -97,12 +126,32 @@ impl Certificate {
         let not_before = second(parsed.validity().not_before.timestamp())?;
         let not_after = second(parsed.validity().not_after.timestamp())?;
         let names = names.unwrap_or_default();
-        Ok(Self { der, public_key, not_before, not_after, names, is_authority })
+        let subject = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+        let subject = subject.unwrap_or_default().to_owned();
+        Ok(Self { der, public_key, not_before, not_after, names, is_authority, subject })
     }
 
     /// Its bytes.
     pub(super) fn der(&self) -> &CertificateDer<'static> {
         &self.der
+    }
+
+    /// What tells it from others.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.der)
+    }
+
+    /// As text.
+    pub fn pem(&self) -> String {
+        let text = STANDARD.encode(&self.der);
+        let lines: Vec<_> =
+            text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    }
+
+    /// True for an authority that this program made: another's certificate may be whole, and be trusted by nobody.
+    pub fn is_authority_of_ours(&self) -> bool {
+        self.is_authority && self.subject.starts_with(authority::NAME)
     }
 
     /// Checks that a private key (PEM, PKCS #8) is this certificate's.

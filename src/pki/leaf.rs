@@ -16,6 +16,16 @@ const BACKDATE: SignedDuration = SignedDuration::from_hours(-1);
 /// Makes a leaf for `names`, with a key of its own, that lives no longer than its authority. Go reads names from the
 /// SAN only, so the subject just says what this is.
 pub fn make(now: Timestamp, authority: &Pair, names: &[Name]) -> Result<Pair, Error> {
+    make_for(now, authority, names, LEAF_LIFE)
+}
+
+/// The same, for `life`.
+pub fn make_for(
+    now: Timestamp,
+    authority: &Pair,
+    names: &[Name],
+    life: SignedDuration,
+) -> Result<Pair, Error> {
     let end = Certificate::read(&authority.cert).map_err(|_| Error::CouldNotParseCertificate)?.not_after;
     let issuer = Issuer::from_ca_cert_pem(&authority.cert, KeyPair::from_pem(&authority.key)?)?;
     let key = KeyPair::generate()?;
@@ -29,7 +39,7 @@ pub fn make(now: Timestamp, authority: &Pair, names: &[Name]) -> Result<Pair, Er
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     params.not_before = moment(later(now, BACKDATE))?;
-    params.not_after = moment(later(now, LEAF_LIFE).min(end))?;
+    params.not_after = moment(later(now, life).min(end))?;
     let cert = params.signed_by(&key, &issuer)?;
     Ok(Pair { cert: cert.pem(), key: key.serialize_pem() })
 }

@@ -1,4 +1,4 @@
-//! The front desk: `POST /mutate`, and the probes once more, over TLS.
+//! The front desk: `POST /mutate`, the self-probe's two paths, and the probes once more, over TLS.
 //!
 //! A review's head is checked, its body read, and then it is answered in one synchronous call: no await, no lock, no
 //! API call between the last byte read and the answer. A panic in that call costs this one review.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::Limits;
@@ -17,7 +17,7 @@ use super::body::{self, Budget};
 use super::connection::Desk;
 use super::probes::{Readiness, Reply};
 use super::refusal::Refusal;
-use crate::admission::{Answer, Record};
+use crate::admission::{Answer, Record, canary};
 use crate::telemetry::clock::Stopwatch;
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
@@ -58,6 +58,26 @@ impl Front {
         let reply = body.and_then(|body| self.decide(body.bytes()));
         self.metrics.in_flight.dec();
         reply
+    }
+
+    /// The self-probe's own object: answered with the leaf that the API server trusted to ask. It has to shake hands anew
+    /// for the next one.
+    async fn stamp(&self, request: &mut Request<Incoming>, canary: bool) -> Result<Reply, Refusal> {
+        if *request.method() != Method::POST {
+            return Err(Refusal::Method { allow: "POST" });
+        }
+        readable(request.headers())?;
+        let Limits { body_bytes, body: patience, .. } = self.limits;
+        let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await?;
+        let shown = self.readiness.slot.shown(canary).map(|leaf| leaf.to_string());
+        let key = if canary { canary::CANARY } else { canary::PROBE };
+        let answer = canary::answer(body.bytes(), key, shown.as_deref());
+        let mut response = Response::new(Full::from(answer.body));
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        Ok(response)
     }
 
     fn decide(&self, body: &[u8]) -> Result<Reply, Refusal> {
@@ -105,6 +125,8 @@ impl Desk for Front {
     async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
         let reply = match request.uri().path() {
             "/mutate" => self.review(&mut request).await,
+            "/canary" => self.stamp(&mut request, true).await,
+            "/probe" => self.stamp(&mut request, false).await,
             _ => self.readiness.probe(&request).unwrap_or(Err(Refusal::NotFound)),
         };
         match reply {

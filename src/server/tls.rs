@@ -1,17 +1,21 @@
 //! TLS 1.2 and 1.3 with one certificate that can be exchanged while serving.
 //!
-//! Every name is answered with the same certificate: the API server calls by service name, by URL host or by address,
+//! Every name but the canary's is answered with the same certificate: the API server calls by service name, by URL host or by address,
 //! and whether the name fits is for the client to judge. No session tickets: client-go keeps no sessions.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, Error, InvalidMessage, ServerConfig, version};
+
+use crate::pki::Fingerprint;
+use crate::telemetry::clock::Stopwatch;
 
 /// Makes ring the process's crypto provider. First thing in `main`; a second call changes nothing.
 pub fn install_provider() {
@@ -20,27 +24,65 @@ pub fn install_provider() {
 
 /// The certificate that is served now. Empty until the first is published: handshakes fail, nothing else does.
 #[derive(Default)]
-pub struct CertSlot(ArcSwapOption<CertifiedKey>);
+pub struct CertSlot {
+    current: ArcSwapOption<CertifiedKey>,
+    /// What is served for the canary's names, while something is coming.
+    coming: ArcSwapOption<Coming>,
+    canary_names: Vec<String>,
+}
+
+struct Coming {
+    certified: Arc<CertifiedKey>,
+    since: Stopwatch,
+}
+
+/// From a handshake to the first request: what was published longer ago is what the handshake had.
+const HANDSHAKEN: Duration = Duration::from_secs(2);
 
 impl CertSlot {
+    /// A slot that serves what is coming for `canary_names`.
+    pub fn with_canary(canary_names: Vec<String>) -> Self {
+        Self { canary_names, ..Self::default() }
+    }
+
+    /// Serves `certified` for the canary's names, or with `None` what everybody gets.
+    pub fn announce(&self, certified: Option<CertifiedKey>) {
+        let since = Stopwatch::start();
+        let coming = certified.map(|certified| Coming { certified: Arc::new(certified), since });
+        self.coming.store(coming.map(Arc::new));
+    }
+
+    /// The leaf that is served, for the canary's names or for others, once it has surely been so since any handshake
+    /// whose request is answered now.
+    pub fn shown(&self, canary: bool) -> Option<Fingerprint> {
+        let coming = self.coming.load();
+        let current = self.current.load();
+        let certified = match coming.as_ref().filter(|_| canary) {
+            Some(coming) if coming.since.elapsed() < HANDSHAKEN => return None,
+            Some(coming) => &coming.certified,
+            None => current.as_ref()?,
+        };
+        certified.cert.first().map(|leaf| Fingerprint::of(leaf))
+    }
+
     /// Serves `certified` from the next handshake on; open connections keep what they have.
     pub fn publish(&self, certified: CertifiedKey) {
-        self.0.store(Some(Arc::new(certified)));
+        self.current.store(Some(Arc::new(certified)));
     }
 
     /// Serves nothing any more.
     pub fn clear(&self) {
-        self.0.store(None);
+        self.current.store(None);
     }
 
     /// True when `certified` is what is served now.
     pub fn serves(&self, certified: &CertifiedKey) -> bool {
-        self.0.load().as_ref().is_some_and(|now| now.cert == certified.cert)
+        self.current.load().as_ref().is_some_and(|now| now.cert == certified.cert)
     }
 
     /// True while there is nothing to serve.
     pub fn is_empty(&self) -> bool {
-        self.0.load().is_none()
+        self.current.load().is_none()
     }
 }
 
@@ -51,8 +93,13 @@ impl fmt::Debug for CertSlot {
 }
 
 impl ResolvesServerCert for CertSlot {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load_full()
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let canary = hello.server_name().is_some_and(|name| self.canary_names.iter().any(|one| one == name));
+        let coming = self.coming.load();
+        match coming.as_ref().filter(|_| canary) {
+            Some(coming) => Some(Arc::clone(&coming.certified)),
+            None => self.current.load_full(),
+        }
     }
 }
 

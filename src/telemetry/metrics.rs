@@ -18,6 +18,7 @@ use self::labels::{Cause, Code, Decision, Door, Effective, Reload, Subject};
 use self::lease::LeaseMetrics;
 use self::loops::LoopMetrics;
 use self::repairs::RepairMetrics;
+use self::trust::TrustMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
 
@@ -26,6 +27,7 @@ mod labels;
 pub mod lease;
 pub mod loops;
 pub mod repairs;
+pub mod trust;
 
 /// What `/metrics` answers with: `OpenMetrics`, which ends in `# EOF`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -67,6 +69,8 @@ pub struct Metrics {
     pub repairs: RepairMetrics,
     /// What runs beside the reviews.
     pub loops: LoopMetrics,
+    /// Certificates that we look after.
+    pub trust: TrustMetrics,
 }
 
 impl Metrics {
@@ -94,6 +98,7 @@ impl Metrics {
             events: EventMetrics::register(&mut registry),
             repairs: RepairMetrics::register(&mut registry),
             loops: LoopMetrics::register(&mut registry),
+            trust: TrustMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let m = &metrics;

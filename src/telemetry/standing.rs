@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use jiff::Timestamp;
 
 /// What is read from files and may be exchanged while serving.
@@ -49,6 +49,8 @@ pub struct Standing {
     expires: AtomicI64,
     policy_refused: AtomicBool,
     certificate_refused: AtomicBool,
+    /// What the self-probe found last; `None` where there is none.
+    probe: ArcSwapOption<&'static str>,
 }
 
 impl Standing {
@@ -59,6 +61,7 @@ impl Standing {
             expires: AtomicI64::new(i64::MAX),
             policy_refused: AtomicBool::new(false),
             certificate_refused: AtomicBool::new(false),
+            probe: ArcSwapOption::empty(),
         }
     }
 
@@ -73,6 +76,11 @@ impl Standing {
 
     pub(super) fn serve_until(&self, expires: Timestamp) {
         self.expires.store(expires.as_second(), Ordering::Relaxed);
+    }
+
+    /// The self-probe came back.
+    pub fn probed(&self, found: &'static str) {
+        self.probe.store(Some(Arc::new(found)));
     }
 
     pub(super) fn refused(&self, part: Part, refused: bool) {
@@ -113,6 +121,7 @@ impl fmt::Display for Standing {
             Ok(expires) => format!("expires {expires}"),
             Err(_) => "none yet".to_owned(),
         };
-        writeln!(f, "certificate: {expires}{}", note(Part::Certificate))
+        writeln!(f, "certificate: {expires}{}", note(Part::Certificate))?;
+        self.probe.load().as_ref().map_or(Ok(()), |found| writeln!(f, "probe: {found}"))
     }
 }

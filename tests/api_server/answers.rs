@@ -69,3 +69,14 @@ async fn a_silent_server_costs_no_more_than_the_time_limit() {
     let mut watching = cluster.watch(config_map());
     assert_eq!(watching.next::<Value>().await.unwrap_err().reason(), "timeout");
 }
+
+#[tokio::test]
+async fn a_kept_connection_that_the_server_closed_costs_no_request() {
+    let script = Script::new(vec![Answer::Rude("200 OK", "{}".into())]);
+    let cluster = script.cluster().await;
+    for _ in 0..50 {
+        let got: Option<Value> = cluster.get(&config_map()).await.unwrap();
+        assert_eq!(got, Some(json!({})));
+    }
+    assert_eq!(script.asked().len(), 50, "each was asked once");
+}

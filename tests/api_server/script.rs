@@ -16,6 +16,8 @@ pub(crate) enum Answer {
     Now(&'static str, String),
     /// A body that begins so and does not end.
     Open(String),
+    /// As `Now`, but the connection is closed without a word about it.
+    Rude(&'static str, String),
     /// Nothing.
     Silence,
 }
@@ -28,7 +30,12 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(answers: Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(0, answers)
+    }
+
+    /// On a port of the caller's choice.
+    pub(crate) fn at(port: u16, answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
@@ -51,16 +58,7 @@ impl Script {
 
     /// A kubeconfig for it, in a folder of the caller's.
     pub(crate) fn kubeconfig(&self, folder: &Path) -> PathBuf {
-        let file = folder.join("kubeconfig");
-        let server = format!("http://127.0.0.1:{}", self.port);
-        let config = json!({
-            "clusters": [{"name": "a", "cluster": {"server": server}}],
-            "users": [{"name": "a", "user": {}}],
-            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
-            "current-context": "a",
-        });
-        std::fs::write(&file, config.to_string()).unwrap();
-        file
+        kubeconfig(folder, self.port)
     }
 
     pub(crate) async fn cluster(&self) -> Cluster {
@@ -92,10 +90,10 @@ fn request(connection: &TcpStream) -> Option<String> {
 fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
     match answer {
         Answer::Silence => Some(connection),
-        Answer::Now(head, body) => {
+        Answer::Now(head, body) | Answer::Rude(head, body) => {
             let length = body.len();
-            let text =
-                format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let close = if matches!(answer, Answer::Now(..)) { "connection: close\r\n" } else { "" };
+            let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
             connection.write_all(text.as_bytes()).ok();
             None
         }
@@ -107,4 +105,17 @@ fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> 
             Some(connection)
         }
     }
+}
+
+/// A kubeconfig for what listens on `port`.
+pub(crate) fn kubeconfig(folder: &Path, port: u16) -> PathBuf {
+    let file = folder.join("kubeconfig");
+    let config = json!({
+        "clusters": [{"name": "a", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        "users": [{"name": "a", "user": {}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "current-context": "a",
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::script::{Answer, Script};
+use serde_json::json;
+
+use crate::script::{self, Answer, Script};
 use crate::status;
 use crate::support::steward::Steward;
-use crate::support::until;
+use crate::support::{free_port, until};
 
 fn goes_on(answer: Answer, reason: &str, says: &str) {
     let script = Script::new(vec![answer]);
@@ -65,4 +67,25 @@ fn silent() {
 fn of_strangers() {
     let stranger = Answer::Now("401 Unauthorized", status(401, "Unauthorized"));
     goes_on(stranger, "unauthorized", "is the token or the kubeconfig still valid?");
+}
+
+#[test]
+fn down_and_then_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let kubeconfig = format!("--kubeconfig={}", script::kubeconfig(folder.path(), port).display());
+    let steward = Steward::start_with("mode: Observe", &["--instance=kube-system/cni-steward", &kubeconfig]);
+    let counted = "cni_steward_lease_failures_total{reason=\"unreachable\"}";
+    until("it was found to be down", Duration::from_secs(20), || {
+        steward.metrics().contains(counted).then_some(())
+    })
+    .unwrap();
+    assert_eq!(steward.client().get("/readyz").unwrap().status, 200);
+
+    let lease = json!({"metadata": {"resourceVersion": "1"}, "spec": {"holderIdentity": null}});
+    let _server = Script::at(port, vec![Answer::Now("200 OK", lease.to_string())]);
+    until("it led", Duration::from_secs(20), || {
+        steward.metrics().lines().any(|line| line == "cni_steward_leading 1").then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
 }

@@ -12,13 +12,17 @@ use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3,
 
 /// The chart under test.
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward");
-/// The least that a person must say.
-const LEAST: [&str; 1] =
-    [concat!("--values=", env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward/tests/values.yaml")];
+/// A certificate of one's own.
+const OWN: &str = concat!("--values=", env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward/tests/values.yaml");
 const BOTH_HELMS: &[Tool] = &[Helm3, Helm4];
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "chart::it_registers_what_export_webhook_prints", needs: BOTH_HELMS, run: same_webhook },
+    Case {
+        name: "chart::it_exports_the_policies_that_the_program_prints",
+        needs: BOTH_HELMS,
+        run: same_policies,
+    },
     Case { name: "chart::a_value_that_cannot_be_is_refused_by_its_name", needs: BOTH_HELMS, run: bad_values },
     Case { name: "chart::its_test_pod_passes_with_every_policy", needs: BOTH_HELMS, run: test_pod },
     Case {
@@ -54,7 +58,7 @@ pub(crate) fn upgrade(plane: &ControlPlane, helm: Helm, more: &[&str]) -> Output
 }
 
 fn in_cluster(plane: &ControlPlane, helm: Helm, command: &str, more: &[&str]) -> Output {
-    let args = [&[command, "cni-steward", CHART, "-n", "kube-system"], &LEAST[..], more].concat();
+    let args = [&[command, "cni-steward", CHART, "-n", "kube-system"], more].concat();
     plane.helm(helm, &args)
 }
 
@@ -68,7 +72,7 @@ fn template(helm: Helm, version: &str, more: &[&str]) -> Output {
 }
 
 fn rendered(helm: Helm, version: &str, more: &[&str]) -> String {
-    template(helm, version, &[&LEAST, more].concat()).ok().to_owned()
+    template(helm, version, more).ok().to_owned()
 }
 
 fn same_webhook() {
@@ -98,18 +102,73 @@ fn same_webhook() {
     }
 }
 
-/// Without the caBundle, which is the user's in both.
+/// Without the caBundle, and without the entries for our own dry runs, which need an installation.
 fn webhooks(configuration: &str) -> Value {
     let mut configuration: Value = serde_saphyr::from_str(configuration).unwrap();
     let mut webhooks = configuration["webhooks"].take();
-    for webhook in webhooks.as_array_mut().unwrap() {
+    let entries = webhooks.as_array_mut().unwrap();
+    entries.retain(|webhook| webhook["clientConfig"]["service"]["path"] == "/mutate");
+    for webhook in entries {
         webhook["clientConfig"].as_object_mut().unwrap().remove("caBundle");
     }
     webhooks
 }
 
+/// Each way in which a policy shapes what is exported.
+const POLICIES: [&str; 9] = [
+    "mode: Observe",
+    "mode: Adopt",
+    "mode: Adopt\nowner: {manager: argocd-controller}\nclusterApi: Release",
+    "mode: Adopt\nowner: {manager: argocd-controller, release: {name: cni}}",
+    "mode: Adopt\nowner: {release: null}\ntargets: {name: cni, namespace: network, settings: cni-settings}",
+    "mode: Block",
+    "mode: Block\nclusterApi: Protect\nexempt: {managers: [helm, 'kubectl-*'], groups: ['a.b|\"c\\*<&>']}",
+    "mode: Block\nclusterApi: Release\nexempt: {usernames: []}",
+    "mode: Block\nexempt: {usernames: ['eks:*', joe], groups: [ops]}",
+];
+
+fn same_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (policy, values) = (folder.path().join("policy.yaml"), folder.path().join("values.yaml"));
+    let mut found = 0;
+    for text in POLICIES {
+        std::fs::write(&policy, text).unwrap();
+        let indented = text.replace('\n', "\n  ");
+        std::fs::write(&values, format!("exportedPolicies: {{enabled: true}}\npolicy:\n  {indented}\n"))
+            .unwrap();
+        let (policy, values) = (policy.to_str().unwrap(), format!("--values={}", values.display()));
+        for version in ["1.30", "1.36"] {
+            let exported =
+                steward::run(&["export", "policies", "--policy", policy, "--kube-version", version]);
+            let exported = policies(exported.ok());
+            found += exported.len();
+            for helm in [Helm::V3, Helm::V4] {
+                // A template without output is no template to Helm, so all is rendered.
+                let ours = policies(&rendered(helm, version, &[&values]));
+                assert_eq!(ours, exported, "{helm:?} for Kubernetes {version}: {text}");
+            }
+        }
+    }
+    assert!(found > 20, "expected policies to be exported, got {found} objects");
+}
+
+/// Kind, name and content of the exported policies among some documents.
+fn policies(documents: &str) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for text in documents.split("\n---\n").filter(|text| text.contains("AdmissionPolicy")) {
+        let mut object: Value = serde_saphyr::from_str(text).unwrap();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (kind, name) = (word(&object["kind"]), word(&object["metadata"]["name"]));
+        if !name.ends_with("-own-account") && kind.contains("AdmissionPolicy") {
+            found.push((kind, name, object["spec"].take()));
+        }
+    }
+    found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    found
+}
+
 fn bad_values() {
-    let cases: [(&str, &str); 22] = [
+    let cases: [(&str, &str); 23] = [
         ("polcy.mode=Adopt", "polcy"),
         ("policy.mode=adopt", "/policy/mode"),
         ("policy.mode=null", "mode"),
@@ -125,7 +184,11 @@ fn bad_values() {
         ("replicaCount=0", "/replicaCount"),
         ("image.digest=latest", "/image/digest"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
-        ("certificate.secretName=", "certificate.secretName: name a kubernetes.io/tls Secret"),
+        ("certificate.secretName=", "certificate.caBundle: this is for a certificate of your own"),
+        (
+            "certificate.secretName=,certificate.caBundle=,serviceAccount.automountServiceAccountToken=false",
+            "serviceAccount.automountServiceAccountToken",
+        ),
         ("certificate.caBundle=", "certificate.caBundle: the API server has to trust"),
         ("certificate.caBundle=MIIB", "/certificate/caBundle"),
         ("certificate.certManager.injectCaFrom=name", "/certificate/certManager/injectCaFrom"),
@@ -134,7 +197,7 @@ fn bad_values() {
         ("logLevel=loud", "/logLevel"),
     ];
     for helm in [Helm::V3, Helm::V4] {
-        let old = template(helm, "1.23", &LEAST);
+        let old = template(helm, "1.23", &[]);
         assert!(
             old.refused().contains("kubeVersion: >=1.24"),
             "{helm:?}: expected 1.23 to be refused\n{old}"
@@ -142,7 +205,7 @@ fn bad_values() {
     }
     for (value, named) in cases {
         for helm in [Helm::V3, Helm::V4] {
-            let output = template(helm, "1.36", &[&LEAST[..], &["--set", value]].concat());
+            let output = template(helm, "1.36", &[OWN, "--set", value]);
             assert!(
                 output.refused().contains(named),
                 "{helm:?}: expected {value} to be refused naming {named:?}\n{output}"
@@ -184,20 +247,26 @@ fn test_pod() {
 }
 
 /// Values that between them switch on every template that needs no CRD of others.
-const VARIATIONS: [&[&str]; 5] = [
+const VARIATIONS: [&[&str]; 7] = [
     &[],
-    &["--set=policy.mode=Adopt,dashboard.enabled=true"],
+    &["--set=policy.mode=Adopt,dashboard.enabled=true,exportedPolicies.enabled=true"],
+    &[
+        "--set=policy.mode=Block,policy.clusterApi=Protect,policy.targets.namespace=network,exportedPolicies.enabled=true",
+    ],
+    &[OWN],
     &["--set=policy.mode=Block,policy.clusterApi=Release,policy.managedAddon=Absent"],
     &[
         "--set=hostNetwork=false,replicaCount=1,telemetry.enabled=false,k8sServiceHost=10.0.0.1,k8sServicePort=6443",
     ],
     &[
+        OWN,
         "--set=certificate.caBundle=,certificate.certManager.injectCaFrom=kube-system/cni-steward,webhook.failurePolicy=Fail",
     ],
 ];
 
 fn taken_by(version: Version) {
     let plane = ControlPlane::start(version);
+    plane.kubectl(User::Admin, &["create", "namespace", "network"]).ok();
     for values in VARIATIONS {
         for helm in [Helm::V3, Helm::V4] {
             let manifest = rendered(helm, version.minor(), values);

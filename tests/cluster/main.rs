@@ -17,6 +17,7 @@ mod answers;
 mod capa;
 mod chart;
 mod draw;
+mod exported;
 mod features;
 mod forecast;
 mod harness;
@@ -27,9 +28,11 @@ mod pairs;
 mod raw;
 mod real;
 mod repair;
+mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod trust;
 mod writers;
 
 use support::suite;
@@ -45,11 +48,13 @@ fn main() {
         chart::CASES,
         account::CASES,
         leader::CASES,
+        trust::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
         forecast::CASES,
         pairs::CASES,
+        exported::CASES,
         repair::CASES,
         &sequences::cases(),
         &real::cases(),

@@ -18,6 +18,9 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward");
 const RELEASE: &str = "cni-steward";
 pub(crate) const OURS: (&str, &str, &str) = ("pods", "kube-system", "app.kubernetes.io/name=cni-steward");
 
+/// The entries that review targets; the others are for our own dry runs.
+const ENTRIES: [&str; 3] = ["namespaced", "cluster", "schema"];
+
 /// What the API server has counted about our webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
@@ -49,6 +52,20 @@ impl Stage {
         stage.cluster.import(&image());
         stage.bring_certificate(&[]);
         stage
+    }
+
+    /// With no certificate: our servers shall make one.
+    pub(crate) fn bare(helm: Helm) -> Self {
+        let stage = Self { cluster: Cluster::start(), helm };
+        stage.cluster.import(&image());
+        stage
+    }
+
+    /// `helm <command> cni-steward` with no more than the image and these values.
+    pub(crate) fn helm_bare(&self, command: &str, values: &str) {
+        let values = format!("--set=image.tag=dev,{values}");
+        let words = [command, RELEASE, CHART, "--namespace=kube-system", &values];
+        self.cluster.plane.helm(self.helm, &words).ok();
     }
 
     fn pki() -> PathBuf {
@@ -152,7 +169,7 @@ impl Stage {
     }
 
     /// The metrics page of the replica on each node.
-    fn pages() -> Vec<String> {
+    pub(crate) fn pages() -> Vec<String> {
         let pages = ADDRESSES.iter().filter_map(|address| {
             let client = Client::plain(9444).at(address.parse::<Ipv4Addr>().unwrap());
             Some(client.get("/metrics").ok()?.text())
@@ -184,7 +201,7 @@ impl Stage {
         let sum = |metric: &str, which: &dyn Fn(&str) -> bool| {
             let lines = page.lines().filter(|line| {
                 line.starts_with(&format!("apiserver_admission_webhook_{metric}{{"))
-                    && line.contains(".cni-steward.dev\"")
+                    && ENTRIES.iter().any(|entry| line.contains(&format!("name=\"{entry}.cni-steward.dev\"")))
                     && which(line)
             });
             lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()

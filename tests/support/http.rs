@@ -17,6 +17,8 @@ pub(crate) struct Client {
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
     token: Option<String>,
+    /// Lines for every request.
+    headers: String,
 }
 
 /// An answer.
@@ -39,7 +41,7 @@ impl Reply {
 
 impl Client {
     pub(crate) fn plain(port: u16) -> Self {
-        Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None }
+        Self { address: (Ipv4Addr::LOCALHOST, port).into(), tls: None, token: None, headers: String::new() }
     }
 
     /// The same server elsewhere than on loopback: a test's own node.
@@ -64,6 +66,21 @@ impl Client {
     /// The same, with a bearer token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same in another's name, for who may impersonate.
+    pub(crate) fn acting_as(&self, user: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().map(|group| format!("Impersonate-Group: {group}\r\n"));
+        let headers = format!("Impersonate-User: {user}\r\n{}", groups.collect::<String>());
+        Self { headers, ..self.clone() }
+    }
+
+    /// The same as another program, by its `User-Agent`; none for `""`.
+    pub(crate) fn as_program(&self, name: &str) -> Self {
+        if name.is_empty() {
+            return self.clone();
+        }
+        Self { headers: format!("{}User-Agent: {name}/1\r\n", self.headers), ..self.clone() }
     }
 
     pub(crate) fn get(&self, path: &str) -> io::Result<Reply> {
@@ -102,10 +119,11 @@ impl Client {
         let authorization = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\n{more}Content-Type: {media_type}\r\n\
-             Content-Length: {}\r\n{}\r\n{body}",
+             Content-Length: {}\r\n{}{}\r\n{body}",
             self.address,
             body.len(),
             authorization.unwrap_or_default(),
+            self.headers,
         )
     }
 
@@ -137,6 +155,12 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// From now on with that client's token and name. It is a client of the same server.
+    pub(crate) fn become_as(&mut self, client: &Client) -> &mut Self {
+        self.client = client.clone();
+        self
+    }
+
     /// After an error the connection is of no more use.
     pub(crate) fn send(
         &mut self,

@@ -77,21 +77,34 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* Where Events about our things and the targets lie. */}}
+{{- define "cni-steward.eventNamespaces" -}}
+{{- list .Release.Namespace (include "cni-steward.targets" . | fromYaml).namespace "kube-system" | uniq | sortAlpha | toJson }}
+{{- end }}
+
 {{- define "cni-steward.verbs" -}}
 {{- if . }}[get, list, watch, patch]{{ else }}[get, list, watch]{{ end }}
+{{- end }}
+
+{{/* Whether the servers make and renew their certificate themselves. */}}
+{{- define "cni-steward.selfManaged" -}}
+{{- if not .Values.certificate.secretName }}yes{{ end }}
 {{- end }}
 
 {{/* What no schema can say. Every error names the value and says what to do. */}}
 {{- define "cni-steward.check" -}}
 {{- $certificate := .Values.certificate }}
-{{- if not $certificate.secretName }}
-{{- fail "certificate.secretName: name a kubernetes.io/tls Secret in this namespace, for the DNS name of the Service (see README.md, Certificate)" }}
-{{- end }}
 {{- $ways := list }}
 {{- if $certificate.caBundle }}{{ $ways = append $ways "certificate.caBundle" }}{{ end }}
 {{- if $certificate.certManager.injectCaFrom }}{{ $ways = append $ways "certificate.certManager.injectCaFrom" }}{{ end }}
 {{- if $certificate.certManager.injectCaFromSecret }}{{ $ways = append $ways "certificate.certManager.injectCaFromSecret" }}{{ end }}
-{{- if not $ways }}
+{{- if and $ways (include "cni-steward.selfManaged" .) }}
+{{- fail (printf "%s: this is for a certificate of your own; name its Secret in certificate.secretName, or leave both empty and cni-steward makes one" (first $ways)) }}
+{{- end }}
+{{- if and (include "cni-steward.selfManaged" .) (not .Values.serviceAccount.automountServiceAccountToken) }}
+{{- fail "serviceAccount.automountServiceAccountToken: cni-steward makes its certificate itself and needs its token for that; set it to true, or bring a certificate (certificate.secretName)" }}
+{{- end }}
+{{- if and $certificate.secretName (not $ways) }}
 {{- fail "certificate.caBundle: the API server has to trust the certificate: give the CA (--set-file certificate.caBundle=ca.crt), or set certificate.certManager.injectCaFrom" }}
 {{- end }}
 {{- if gt (len $ways) 1 }}

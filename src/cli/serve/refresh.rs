@@ -30,7 +30,7 @@ const IN_ANY_CASE: u32 = 60;
 #[derive(Debug, Clone)]
 pub(super) struct Origins {
     policy: Option<PathBuf>,
-    source: Source,
+    source: Option<Source>,
     policy_file: Watched,
     certificate_files: Watched,
 }
@@ -42,10 +42,10 @@ struct Found {
 }
 
 impl Origins {
-    pub(super) fn new(policy: Option<PathBuf>, source: Source) -> Self {
+    pub(super) fn new(policy: Option<PathBuf>, source: Option<Source>) -> Self {
         Self {
             policy_file: Watched::new(policy.iter().cloned().collect()),
-            certificate_files: Watched::new(source.watched()),
+            certificate_files: Watched::new(source.as_ref().map(Source::watched).unwrap_or_default()),
             policy,
             source,
         }
@@ -58,7 +58,8 @@ impl Origins {
             Some(path) if all || policy_changed => Some(policy_file::read(path)),
             _ => None,
         };
-        let certificate = (all || certificate_changed).then(|| self.source.load(clock::now()));
+        let source = self.source.as_ref().filter(|_| all || certificate_changed);
+        let certificate = source.map(|source| source.load(clock::now()));
         // Exchanged while it was being read: perhaps a mixture. The next look reads it again.
         Found {
             policy: policy.filter(|_| self.policy_file.stood_still()),

@@ -13,10 +13,11 @@ use tokio::time::sleep;
 use crate::cluster::{Cluster, Instance};
 use crate::leader::lease::{Candidate, Leadership};
 use crate::policy::Policy;
-use crate::reconcile::keeper::Keeper;
+use crate::reconcile::keeper::Keeper as Repair;
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
+use crate::trust::keeper::{Keeper, Means};
 
 /// How long leaving may take when the API server does not answer.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -47,6 +48,7 @@ impl Steward {
         metrics: &Arc<Metrics>,
         policy: Arc<ArcSwap<Policy>>,
         drain: &Drain,
+        keeper: Option<Keeper>,
     ) -> Self {
         let (events, poster) = Events::new(metrics.events.clone());
         let (candidate, leadership) =
@@ -64,16 +66,19 @@ impl Steward {
         let mut steward = Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics) };
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
-        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy });
+        steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy }, keeper);
         steward
     }
 
     /// A line for each loop that looks after the cluster.
-    fn spawn_loops(&mut self, ground: Ground) {
+    fn spawn_loops(&mut self, ground: Ground, keeper: Option<Keeper>) {
         let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
-        drop(instance);
-        let keeper = Keeper::new(cluster, policy, events, metrics.repairs.clone());
-        self.spawn("repair", async move { match keeper.run(leadership).await {} });
+        let repair = Repair::new(cluster.clone(), policy, events.clone(), metrics.repairs.clone());
+        let leads = leadership.clone();
+        self.spawn("repair", async move { match repair.run(leads).await {} });
+        if let Some(keeper) = keeper {
+            self.spawn("trust", keeper.run(Means { cluster, instance, leadership, events, metrics }));
+        }
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
@@ -100,13 +105,13 @@ impl Steward {
         tokio::pin!(too_late);
         loop {
             tokio::select! {
-                result = &mut self.election => match result {
-                    Ok(()) => return,
-                    Err(_) => {
-                        ended("lease", result);
-                        break;
+                result = &mut self.election => {
+                    if result.is_ok() {
+                        return;
                     }
-                },
+                    ended("lease", result);
+                    break;
+                }
                 Some(Ok((name, result))) = self.loops.join_next() => ended(name, result),
                 () = &mut too_late => return,
             }

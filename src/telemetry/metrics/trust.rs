@@ -1,0 +1,92 @@
+//! Certificates that the program looks after by itself, and whether the API server reaches and trusts it.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Subject {
+    subject: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Step {
+    step: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failure {
+    step: &'static str,
+    reason: &'static str,
+}
+
+/// Trust as this replica sees it. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct TrustMetrics {
+    success: Family<Subject, Gauge>,
+    /// When the last probe came back, whatever it said.
+    pub probed: Gauge,
+    /// 1 while every entry of the webhook configuration trusts what it has to.
+    pub in_order: Gauge,
+    /// When the authority in force expires.
+    pub authority_expiry: Gauge,
+    steps: Family<Step, Counter>,
+    failures: Family<Failure, Counter>,
+}
+
+impl TrustMetrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let m = Self::default();
+        registry.register(
+            "probe_success",
+            "1 when an API server called and trusted a replica with the last self-probe, by the Service's name \
+             (webhook) or the canary's",
+            m.success.clone(),
+        );
+        registry.register_with_unit(
+            "probe_timestamp",
+            "When the last self-probe came back",
+            Unit::Seconds,
+            m.probed.clone(),
+        );
+        registry.register(
+            "trust_in_order",
+            "1 while every entry of the webhook configuration trusts the authorities it has to",
+            m.in_order.clone(),
+        );
+        registry.register_with_unit(
+            "authority_expiry_timestamp",
+            "When the authority in force expires",
+            Unit::Seconds,
+            m.authority_expiry.clone(),
+        );
+        registry.register(
+            "rotation_steps",
+            "Writes of the Secret and of the caBundle (trust)",
+            m.steps.clone(),
+        );
+        registry.register(
+            "rotation_failures",
+            "Writes and reads that failed, by step and reason",
+            m.failures.clone(),
+        );
+        m
+    }
+
+    /// What the last self-probe found.
+    pub fn probe(&self, subject: &'static str, success: bool) {
+        self.success.get_or_create(&Subject { subject }).set(i64::from(success));
+    }
+
+    /// Counts a write.
+    pub fn step(&self, step: &'static str) {
+        self.steps.get_or_create(&Step { step }).inc();
+    }
+
+    /// Counts a request that failed.
+    pub fn failed(&self, step: &'static str, reason: &'static str) {
+        self.failures.get_or_create(&Failure { step, reason }).inc();
+    }
+}

@@ -1,0 +1,369 @@
+//! Certificates that the program looks after by itself, on a real API server that calls it by its Services' names.
+//!
+//! There is no network of Services here: they are `ExternalName` ones that lead to this machine, so the API server asks for
+//! the Service's name in TLS, as in a cluster.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::scene::NEW;
+use crate::support::control_plane::{ControlPlane, User, Version};
+use crate::support::http::Client;
+use crate::support::steward::BINARY;
+use crate::support::suite::Case;
+use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
+use crate::support::watchdog::{Background, Folder};
+use crate::support::{free_port, tail, until};
+
+const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl];
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/cni-steward";
+const SECRET: &str = "/api/v1/namespaces/kube-system/secrets/cni-steward-certificate";
+const HOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/cni-steward";
+const PROBE: &str = "/api/v1/namespaces/kube-system/configmaps?dryRun=All";
+const MERGE: &str = "application/merge-patch+json";
+/// A busy machine's time for what takes seconds.
+const SLACK: Duration = Duration::from_secs(60);
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "trust::a_server_with_nothing_makes_the_api_server_trust_it_on_1_24",
+        needs: OLD,
+        run: || makes_itself_trusted(Version::V1_24),
+    },
+    Case {
+        name: "trust::a_server_with_nothing_makes_the_api_server_trust_it_on_1_36",
+        needs: NEW,
+        run: || makes_itself_trusted(Version::V1_36),
+    },
+    Case { name: "trust::a_wiped_or_foreign_bundle_is_healed_in_two_seconds", needs: NEW, run: heals },
+    Case { name: "trust::a_lost_or_damaged_secret_is_written_again_as_it_was", needs: NEW, run: restores },
+    Case { name: "trust::a_new_authority_comes_into_force_and_no_review_fails", needs: NEW, run: rotates },
+    Case { name: "trust::killed_at_any_step_it_ends_up_trusted", needs: NEW, run: killed_at_each_step },
+    Case {
+        name: "trust::it_serves_what_is_mounted_while_there_is_no_api_server",
+        needs: NEW,
+        run: starts_alone,
+    },
+];
+
+struct Scene {
+    plane: ControlPlane,
+    api: Client,
+    folder: Folder,
+    port: u16,
+    telemetry: u16,
+}
+
+impl Scene {
+    fn new(version: Version) -> Self {
+        let plane = ControlPlane::start(version);
+        let api = plane.client(User::Admin);
+        let scene = Self { api, folder: Folder::new(), port: free_port(), telemetry: free_port(), plane };
+        for name in ["cni-steward", "cni-steward-canary"] {
+            let service = json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+                "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": scene.port}]},
+            });
+            let reply = scene.api.post("/api/v1/namespaces/kube-system/services", &service).unwrap();
+            assert_eq!(reply.status, 201, "{}", reply.text());
+        }
+        scene.configure();
+        scene
+    }
+
+    fn configure(&self) {
+        let entry = |name: &str, service: &str, path: &str, label: &str| {
+            json!({
+                "name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+                "timeoutSeconds": 3, "reinvocationPolicy": "Never", "matchPolicy": "Exact",
+                "clientConfig": {"service": {
+                    "name": service, "namespace": "kube-system", "path": path, "port": self.port,
+                }},
+                "objectSelector": {"matchLabels": {label: "cni-steward"}},
+                "rules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+                    "operations": ["CREATE"], "scope": "Namespaced",
+                }],
+            })
+        };
+        let canary = "cni-steward.dev/canary";
+        let hooks = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "cni-steward"},
+            "webhooks": [
+                entry("namespaced.cni-steward.dev", "cni-steward", "/mutate", "k8s-app"),
+                entry("canary.cni-steward.dev", "cni-steward-canary", "/canary", canary),
+                entry("probe.cni-steward.dev", "cni-steward", "/probe", canary),
+            ],
+        });
+        let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+        let reply = self.api.post(path, &hooks).unwrap();
+        assert_eq!(reply.status, 201, "{}", reply.text());
+    }
+
+    fn start(&self, die: &str) -> Background {
+        self.start_from(&self.plane.kubeconfig(User::Admin), die, &[])
+    }
+
+    /// A replica; it aborts at the step `die`, if that is one.
+    fn start_from(&self, kubeconfig: &Path, die: &str, more: &[&str]) -> Background {
+        let policy = self.folder.join("policy.yaml");
+        std::fs::write(&policy, "mode: Adopt").unwrap();
+        let mut args = vec![
+            format!("CNI_STEWARD_DIE={die}"),
+            BINARY.to_owned(),
+            "serve".to_owned(),
+            "--instance=kube-system/cni-steward".to_owned(),
+            format!("--kubeconfig={}", kubeconfig.display()),
+            "--request-timeout=5s".to_owned(),
+            "--lifetimes=2400h,240h,3s".to_owned(),
+            "--drain=0s".to_owned(),
+            format!("--listen=127.0.0.1:{}", self.port),
+            format!("--telemetry=127.0.0.1:{}", self.telemetry),
+            format!("--policy={}", policy.display()),
+        ];
+        args.extend(more.iter().map(|&arg| arg.to_owned()));
+        Background::start(Path::new("/usr/bin/env"), &args, &self.folder.join("steward.log"))
+    }
+
+    /// What the API server makes of a dry-run: the stamps of the two entries.
+    fn stamps(&self) -> (Option<String>, Option<String>) {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "cni-steward-canary", "labels": {"cni-steward.dev/canary": "cni-steward"}},
+        });
+        let reply = self.api.post(PROBE, &object).unwrap();
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let reply = reply.json();
+        let stamp = |key: &str| reply["metadata"]["annotations"][key].as_str().map(str::to_owned);
+        (stamp("cni-steward.dev/probe"), stamp("cni-steward.dev/canary"))
+    }
+
+    fn await_trust(&self, what: &str) -> String {
+        self.eventually(&format!("{what}: the API server called and trusted us"), || self.stamps().0)
+    }
+
+    fn fail(&self, error: &str) -> ! {
+        panic!("{error}\n{}", tail(&self.folder.join("steward.log"), 40))
+    }
+
+    fn eventually<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        until(what, SLACK, look).unwrap_or_else(|error| self.fail(&error))
+    }
+
+    fn secret(&self) -> Option<Value> {
+        let reply = self.api.get(SECRET).unwrap();
+        (reply.status == 200).then(|| reply.json()["data"].clone())
+    }
+
+    fn bundles(&self) -> Vec<String> {
+        let hooks = self.api.get(HOOKS).unwrap().json();
+        let entries = hooks["webhooks"].as_array().unwrap();
+        let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().unwrap_or("").to_owned();
+        entries.iter().map(bundle).collect()
+    }
+
+    fn patch(&self, patch: &Value) {
+        let reply = self.api.patch(SECRET, MERGE, patch).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// How many reviews the API server let pass because it could not call or trust us.
+    fn fail_opens(&self) -> f64 {
+        let page = self.api.get("/metrics").unwrap().text();
+        let lines = page.lines().filter(|line| {
+            line.starts_with("apiserver_admission_webhook_fail_open_count{")
+                && line.contains("cni-steward.dev")
+        });
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Dies as if the power were cut; nobody waits for its lease.
+    fn kill(&self, mut steward: Background) {
+        steward.signal("KILL");
+        self.eventually("it was dead", || steward.ended());
+        self.api.delete(LEASE).unwrap();
+    }
+
+    /// Starts one that dies at a step by itself.
+    fn dies(&self, at: &str) {
+        let mut steward = self.start(at);
+        self.eventually(&format!("it died {at}"), || steward.ended());
+        self.api.delete(LEASE).unwrap();
+    }
+}
+
+fn makes_itself_trusted(version: Version) {
+    let scene = Scene::new(version);
+    let _steward = scene.start("");
+    scene.await_trust("from nothing");
+    let telemetry = Client::plain(scene.telemetry);
+    scene.eventually("the self-probe said so", || {
+        let page = telemetry.get("/readyz?verbose").ok()?;
+        let said = page.text().contains("probe: the API server calls and trusts us");
+        (page.status == 200 && said).then_some(())
+    });
+    let metrics = telemetry.get("/metrics").unwrap().text();
+    for line in [
+        "cni_steward_probe_success{subject=\"webhook\"} 1",
+        "cni_steward_probe_success{subject=\"canary\"} 1",
+        "cni_steward_rotation_steps_total{step=\"promote\"} 1",
+    ] {
+        assert!(metrics.contains(line), "expected {line} in\n{metrics}");
+    }
+    let hooks = scene.api.get(HOOKS).unwrap().json();
+    let managers = hooks["metadata"]["managedFields"].as_array().unwrap();
+    let ours: Vec<_> = managers.iter().filter(|entry| entry["manager"] == "cni-steward-ca").collect();
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    for (key, fields) in ours[0]["fieldsV1"]["f:webhooks"].as_object().unwrap() {
+        let expected = json!({".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}});
+        assert_eq!(fields, &expected, "of {key} we own more or less than the bundle");
+    }
+}
+
+fn heals() {
+    let scene = Scene::new(Version::V1_36);
+    let _steward = scene.start("");
+    scene.await_trust("from nothing");
+    let whole = scene.bundles();
+    for _ in 0..3 {
+        let patch = json!([
+            {"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"},
+            {"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"},
+        ]);
+        let reply = scene.api.patch(HOOKS, "application/json-patch+json", &patch).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let wiped = Instant::now();
+        scene.eventually("the bundles were whole again", || (scene.bundles() == whole).then_some(()));
+        let took = wiped.elapsed();
+        assert!(took <= Duration::from_secs(2), "expected at most 2 s, it took {took:?}");
+    }
+    scene.await_trust("after all that");
+}
+
+fn restores() {
+    let scene = Scene::new(Version::V1_36);
+    let _steward = scene.start("");
+    let leaf = scene.await_trust("from nothing");
+    scene.patch(&json!({"data": {"theirs": "eA=="}}));
+    let whole = scene.secret().unwrap();
+    for damage in [
+        json!({"data": {"tls.key": "eA=="}}),
+        json!({"data": {"tls.crt": null, "tls.key": null}}),
+        json!({"data": {"ca.crt": "", "tls.crt": "eA=="}}),
+    ] {
+        scene.patch(&damage);
+        scene.eventually(&format!("{damage} was undone"), || scene.secret().filter(|data| *data == whole));
+        assert_eq!(scene.stamps().0.as_ref(), Some(&leaf));
+    }
+    let mut ours = whole.clone();
+    ours.as_object_mut().unwrap().remove("theirs");
+    assert_eq!(scene.api.delete(SECRET).unwrap().status, 200);
+    scene.eventually("the Secret was there again", || scene.secret().filter(|data| *data == ours));
+    assert_eq!(scene.stamps().0, Some(leaf));
+}
+
+fn rotates() {
+    let scene = Scene::new(Version::V1_36);
+    let _steward = scene.start("");
+    let before = scene.await_trust("from nothing");
+    let old = scene.secret().unwrap();
+    let (open, mut asked) = (scene.fail_opens(), 0_u32);
+    scene.patch(&json!({"data": {"ca.key": null}}));
+    let begun = Instant::now();
+    loop {
+        let leaf = scene.stamps().0;
+        let leaf = leaf.unwrap_or_else(|| scene.fail("a review was not answered by the Service's name"));
+        asked += 1;
+        if leaf != before {
+            break;
+        }
+        if begun.elapsed() > SLACK {
+            scene.fail("the leaf was not replaced");
+        }
+    }
+    assert!(begun.elapsed() > Duration::from_secs(3), "in force before API servers can have heard of it");
+    let new = scene.secret().unwrap();
+    assert_ne!(new["ca.crt"], old["ca.crt"]);
+    assert_eq!(new["old-ca.crt"], old["ca.crt"], "the old authority is still trusted");
+    assert_eq!(new["next-ca.key"], Value::Null);
+    assert_eq!(
+        scene.fail_opens() - open,
+        0.0,
+        "of {asked} dry-runs through two entries each some were let pass uncalled"
+    );
+}
+
+fn killed_at_each_step() {
+    let scene = Scene::new(Version::V1_36);
+    for at in [
+        "before-new_authority",
+        "after-new_authority",
+        "before-trust",
+        "after-trust",
+        "before-promote",
+        "after-promote",
+    ] {
+        scene.dies(at);
+    }
+    let steward = scene.start("");
+    let mut leaf = scene.await_trust("after six deaths");
+    scene.kill(steward);
+    // A new authority is asked for, and each of the steps to it ends in a death.
+    let data = scene.secret().unwrap();
+    scene.patch(&json!({"data": {"ca.key": null}}));
+    for at in [
+        "before-new_authority",
+        "after-new_authority",
+        "before-trust",
+        "after-trust",
+        "before-promote",
+        "after-promote",
+    ] {
+        scene.dies(at);
+    }
+    let steward = scene.start("");
+    let now = scene.await_trust("after six more");
+    assert_ne!(now, leaf);
+    assert_eq!(scene.secret().unwrap()["old-ca.crt"], data["ca.crt"]);
+    scene.kill(steward);
+    leaf = now;
+    // One that remembers the Secret dies as it writes it again; the next one knows only what is stored.
+    for at in ["before-restore", "after-restore"] {
+        let mut steward = scene.start(at);
+        assert_eq!(scene.await_trust("before the damage"), leaf);
+        scene.patch(&json!({"data": {"tls.crt": null}}));
+        scene.eventually(&format!("it died {at}"), || steward.ended());
+        scene.api.delete(LEASE).unwrap();
+        let steward = scene.start("");
+        leaf = scene.await_trust(at);
+        scene.kill(steward);
+    }
+}
+
+fn starts_alone() {
+    let scene = Scene::new(Version::V1_36);
+    let steward = scene.start("");
+    let leaf = scene.await_trust("from nothing");
+    let data = scene.secret().unwrap();
+    let mount = scene.folder.join("mount");
+    std::fs::create_dir(&mount).unwrap();
+    for key in ["ca.crt", "tls.crt", "tls.key"] {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.decode(data[key].as_str().unwrap()).unwrap();
+        std::fs::write(mount.join(key), text).unwrap();
+    }
+    scene.kill(steward);
+    // An API server that is not there: nothing listens on this port.
+    let config = std::fs::read_to_string(scene.plane.kubeconfig(User::Admin)).unwrap();
+    let config = config.replace(&scene.plane.port().to_string(), &free_port().to_string());
+    let nowhere = scene.folder.join("nowhere.kubeconfig");
+    std::fs::write(&nowhere, config).unwrap();
+    let secret = format!("--secret={}", mount.display());
+    let _steward = scene.start_from(&nowhere, "", &[&secret]);
+    assert_eq!(scene.await_trust("from the mounted copy"), leaf);
+    let telemetry = Client::plain(scene.telemetry);
+    assert_eq!(telemetry.get("/readyz").unwrap().status, 200);
+}
