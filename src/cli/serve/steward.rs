@@ -69,7 +69,6 @@ impl Steward {
     }
 
     /// A line for each loop that looks after the cluster.
-    #[expect(clippy::unused_self, reason = "the loops come next")]
     fn spawn_loops(&mut self, ground: Ground) {
         let Ground { cluster, instance, leadership, events, metrics, policy } = ground;
         drop(instance);
