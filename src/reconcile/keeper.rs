@@ -77,11 +77,18 @@ impl Keeper {
     /// Never ends. Does nothing but wait while this replica does not lead.
     pub async fn run(self, leadership: Leadership) -> Infallible {
         let mut seen = leadership.subscribe();
+        let mut settled = Duration::ZERO;
         loop {
             let writer = seen.borrow_and_update().clone();
             let lasts = tokio::select! {
-                changed = seen.changed() => changed.is_ok(),
-                () = self.lead(writer.as_ref()) => true,
+                changed = seen.changed() => {
+                    settled = Duration::ZERO;
+                    changed.is_ok()
+                }
+                () = self.lead(writer.as_ref(), settled) => {
+                    settled = SETTLE;
+                    true
+                }
             };
             self.teller.metrics.nothing_is_followed();
             if !lasts {
@@ -90,8 +97,8 @@ impl Keeper {
         }
     }
 
-    /// Ends when the targets have other names.
-    async fn lead(&self, writer: Option<&Writer>) {
+    /// Ends when the targets have other names. Writes nothing before `settled`.
+    async fn lead(&self, writer: Option<&Writer>, settled: Duration) {
         let Some(writer) = writer else { return pending().await };
         let policy = self.policy.load_full();
         let mut term = Term {
@@ -100,7 +107,7 @@ impl Keeper {
             budget: Budget::default(),
             contests: Contests::default(),
             policy: policy.hash().to_owned(),
-            settled: Duration::ZERO,
+            settled,
         };
         let mut items: Vec<Item> = Target::all(&policy.targets).into_iter().map(Item::new).collect();
         let (tell, mut news) = mpsc::channel(16);
