@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::reply::{self, Say};
+use crate::fields::Pieces;
 
 /// The object's name and, as a label, the key whose value is the installation's name.
 pub const OBJECT: &str = "cni-steward-canary";
@@ -70,7 +71,8 @@ pub fn answer(body: &[u8], key: &str, leaf: Option<&str>) -> Stamped {
         }
         None => format!(r#"[{{"op":"add","path":"/metadata/annotations","value":{{"{key}":"{leaf}"}}}}]"#),
     });
-    let say = patch.as_deref().map_or(Say::Allow, Say::Patch);
+    let patch = patch.map(Pieces::from);
+    let say = patch.as_ref().map_or(Say::Allow, Say::Patch);
     Stamped { status: 200, body: reply::review(&request.uid, say, &[], None) }
 }
 
