@@ -2,7 +2,7 @@
 //!
 //! A watch has a connection of its own. Authority and client certificate are read when a connection is made, so that
 //! exchanged ones are taken. A request that a closing connection did not take is sent once more on a new one; one that it
-//! took is never repeated.
+//! may have taken is repeated only if it changes nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -80,6 +80,7 @@ impl Wire {
     /// Sends a request, whose path is without the server's prefix; gives the head of the answer.
     pub(super) async fn send(&self, mut request: Ask) -> Result<Answer, String> {
         self.address(&mut request).await?;
+        let again = (request.method() == Method::GET).then(|| request.clone());
         let mut kept = self.take();
         loop {
             let (mut sender, old) = match kept.pop() {
@@ -97,7 +98,7 @@ impl Wire {
                     }
                     return Ok(Answer { response, sender });
                 }
-                Err(mut error) => match error.take_message() {
+                Err(mut error) => match error.take_message().or(again.clone()) {
                     Some(unsent) if old => request = unsent,
                     _ => return Err(chain(error.error())),
                 },

@@ -16,8 +16,8 @@ pub(crate) enum Answer {
     Now(&'static str, String),
     /// A body that begins so and does not end.
     Open(String),
-    /// As `Now`, but the connection is closed without a word about it.
-    Rude(&'static str, String),
+    /// As `Now`, but the connection stays open.
+    Kept(&'static str, String),
     /// Nothing.
     Silence,
 }
@@ -26,6 +26,7 @@ pub(crate) enum Answer {
 pub(crate) struct Script {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Script {
@@ -38,9 +39,9 @@ impl Script {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let (seen, open) = (Arc::clone(&asked), Arc::clone(&connections));
         std::thread::spawn(move || {
-            let mut open = Vec::new();
             for connection in listener.incoming() {
                 let connection = connection.unwrap();
                 let Some(line) = request(&connection) else { continue };
@@ -50,10 +51,11 @@ impl Script {
                     seen.len() - 1
                 };
                 let answer = answers.get(turn).or(answers.last()).unwrap();
-                open.push(answer_with(connection, answer));
+                let kept = answer_with(connection, answer);
+                open.lock().unwrap().extend(kept);
             }
         });
-        Self { port, asked }
+        Self { port, asked, open: connections }
     }
 
     /// A kubeconfig for it, in a folder of the caller's.
@@ -68,6 +70,11 @@ impl Script {
         Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
             .await
             .unwrap()
+    }
+
+    /// Closes what is open, as a server does that has waited long enough.
+    pub(crate) fn hang_up(&self) {
+        self.open.lock().unwrap().clear();
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -90,12 +97,12 @@ fn request(connection: &TcpStream) -> Option<String> {
 fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
     match answer {
         Answer::Silence => Some(connection),
-        Answer::Now(head, body) | Answer::Rude(head, body) => {
+        Answer::Now(head, body) | Answer::Kept(head, body) => {
             let length = body.len();
             let close = if matches!(answer, Answer::Now(..)) { "connection: close\r\n" } else { "" };
             let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
             connection.write_all(text.as_bytes()).ok();
-            None
+            matches!(answer, Answer::Kept(..)).then_some(connection)
         }
         Answer::Open(body) => {
             let length = body.len();
