@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::token::Exec;
 
@@ -58,56 +58,55 @@ impl Pem {
     }
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(rename = "current-context")]
-    current_context: Option<String>,
-    #[serde(default)]
-    contexts: Vec<Named<Context>>,
-    #[serde(default)]
-    clusters: Vec<Named<Server>>,
-    #[serde(default)]
-    users: Vec<Named<User>>,
+/// A kubeconfig file. Looked through as a tree: code that is generated for each type of it, by a reader of YAML, is
+/// a twentieth of the binary.
+struct File(Value);
+
+/// One value of the file, with its path for errors.
+#[derive(Clone)]
+struct Node<'f> {
+    path: String,
+    value: &'f Value,
 }
 
-/// kubeconfig wraps each item in a key named after its kind.
-#[derive(Deserialize)]
-struct Named<T> {
-    name: String,
-    #[serde(alias = "context", alias = "cluster", alias = "user")]
-    item: Option<T>,
-}
+impl<'f> Node<'f> {
+    fn get(&self, key: &str) -> Option<Self> {
+        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        Some(Self { path: format!("{}.{key}", self.path), value })
+    }
 
-#[derive(Deserialize, Clone)]
-struct Context {
-    cluster: String,
-    user: Option<String>,
-}
+    fn text(&self, key: &str) -> Result<Option<String>, String> {
+        let Some(node) = self.get(key) else { return Ok(None) };
+        let text = node.value.as_str().ok_or(format!("{} is no text", node.path))?;
+        Ok(Some(text.to_owned()))
+    }
 
-#[derive(Deserialize, Clone, Default)]
-#[serde(rename_all = "kebab-case", default)]
-struct Server {
-    server: String,
-    certificate_authority: Option<PathBuf>,
-    certificate_authority_data: Option<String>,
-    tls_server_name: Option<String>,
-    insecure_skip_tls_verify: bool,
-    proxy_url: Option<String>,
-}
+    fn file(&self, key: &str) -> Result<Option<PathBuf>, String> {
+        Ok(self.text(key)?.map(PathBuf::from))
+    }
 
-#[derive(Deserialize, Clone, Default)]
-#[serde(rename_all = "kebab-case", default)]
-struct User {
-    token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<PathBuf>,
-    client_certificate: Option<PathBuf>,
-    client_certificate_data: Option<String>,
-    client_key: Option<PathBuf>,
-    client_key_data: Option<String>,
-    username: Option<String>,
-    exec: Option<Exec>,
-    auth_provider: Option<serde::de::IgnoredAny>,
+    fn items(&self, key: &str) -> Result<Vec<Self>, String> {
+        let Some(node) = self.get(key) else { return Ok(Vec::new()) };
+        let items = node.value.as_array().ok_or(format!("{} is no list", node.path))?;
+        let item = |(at, value)| Self { path: format!("{}[{at}]", node.path), value };
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    fn exec(&self) -> Result<Exec, String> {
+        let needed = |key: &str| self.text(key)?.ok_or(format!("{} has no {key}", self.path));
+        let text =
+            |node: &Self| node.value.as_str().map(str::to_owned).ok_or(format!("{} is no text", node.path));
+        let pair = |node: &Self| match (node.text("name")?, node.text("value")?) {
+            (Some(name), Some(value)) => Ok((name, value)),
+            _ => Err(format!("{} needs name and value", node.path)),
+        };
+        Ok(Exec {
+            api_version: needed("apiVersion")?,
+            command: needed("command")?.into(),
+            args: self.items("args")?.iter().map(text).collect::<Result<_, String>>()?,
+            env: self.items("env")?.iter().map(pair).collect::<Result<_, String>>()?,
+        })
+    }
 }
 
 impl Access {
@@ -136,59 +135,74 @@ impl Access {
     pub(super) fn of_kubeconfig(path: &Path, context: Option<&str>) -> Result<Self, String> {
         let wrong = |why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let file: File = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let file = File::parse(&text).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         file.access(folder, context).map_err(wrong)
     }
 }
 
 impl File {
-    fn access(self, folder: &Path, context: Option<&str>) -> Result<Access, String> {
-        let name =
-            context.or(self.current_context.as_deref()).ok_or("it has no current-context, give --context")?;
-        let context = find(&self.contexts, name).ok_or(format!("it has no context {name}"))?;
-        let server = find(&self.clusters, &context.cluster)
-            .ok_or(format!("it has no cluster {}, which context {name} names", context.cluster))?;
-        let user = match &context.user {
-            Some(user) => {
-                find(&self.users, user).ok_or(format!("it has no user {user}, whom context {name} names"))?
+    fn parse(text: &str) -> Result<Self, String> {
+        serde_saphyr::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// The item of a list by its name; kubeconfig wraps each in a key named after its kind.
+    fn find(&self, list: &str, kind: &str, name: &str) -> Result<Option<Node<'_>>, String> {
+        let root = Node { path: String::new(), value: &self.0 };
+        for item in root.items(list)? {
+            if item.text("name")?.as_deref() == Some(name) {
+                return Ok(item.get(kind));
             }
-            None => User::default(),
+        }
+        Ok(None)
+    }
+
+    fn access(&self, folder: &Path, context: Option<&str>) -> Result<Access, String> {
+        let current = Node { path: String::new(), value: &self.0 }.text("current-context")?;
+        let name = context.or(current.as_deref()).ok_or("it has no current-context, give --context")?;
+        let context = self.find("contexts", "context", name)?.ok_or(format!("it has no context {name}"))?;
+        let cluster = context.text("cluster")?.ok_or(format!("context {name} names no cluster"))?;
+        let server = self
+            .find("clusters", "cluster", &cluster)?
+            .ok_or(format!("it has no cluster {cluster}, which context {name} names"))?;
+        let nobody = Node { path: String::new(), value: &Value::Null };
+        let user = match context.text("user")? {
+            Some(user) => self
+                .find("users", "user", &user)?
+                .ok_or(format!("it has no user {user}, whom context {name} names"))?,
+            None => nobody,
         };
-        if server.insecure_skip_tls_verify {
+        if server.get("insecure-skip-tls-verify").is_some_and(|skip| *skip.value != Value::Bool(false)) {
             return Err("insecure-skip-tls-verify is not done here; give certificate-authority-data".into());
         }
-        for (given, what) in [
-            (server.proxy_url.is_some(), "proxy-url"),
-            (user.username.is_some(), "username"),
-            (user.auth_provider.is_some(), "auth-provider"),
-        ] {
-            if given {
-                return Err(format!("{what} is not supported"));
+        for (node, key) in [(&server, "proxy-url"), (&user, "username"), (&user, "auth-provider")] {
+            if node.get(key).is_some() {
+                return Err(format!("{key} is not supported"));
             }
         }
-        let uri: Uri = server.server.parse().map_err(|_| format!("{:?} is no URL", server.server))?;
-        let host = uri.host().ok_or(format!("{:?} names no host", server.server))?;
+        let url = server.text("server")?.unwrap_or_default();
+        let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
+        let host = uri.host().ok_or(format!("{url:?} names no host"))?;
         let tls = uri.scheme_str() != Some("http");
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let authority = pem(folder, server.certificate_authority, server.certificate_authority_data)?;
+        let authority = pem(folder, &server, "certificate-authority")?;
         if tls && authority.is_none() {
-            return Err(format!("cluster {} has no certificate-authority-data", context.cluster));
+            return Err(format!("cluster {cluster} has no certificate-authority-data"));
         }
-        let certificate = pem(folder, user.client_certificate, user.client_certificate_data)?;
-        let key = pem(folder, user.client_key, user.client_key_data)?;
+        let certificate = pem(folder, &user, "client-certificate")?;
+        let key = pem(folder, &user, "client-key")?;
         Ok(Access {
             tls,
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             prefix: uri.path().trim_end_matches('/').to_owned(),
-            server_name: server.tls_server_name.unwrap_or_else(|| host.clone()),
+            server_name: server.text("tls-server-name")?.unwrap_or_else(|| host.clone()),
             host,
             authority,
-            token: match (user.token, user.token_file, user.exec) {
+            token: match (user.text("token")?, user.file("tokenFile")?, user.get("exec")) {
                 // The file wins, as for kubectl.
                 (_, Some(file), _) => Token::File(folder.join(file)),
                 (Some(token), ..) => Token::Text(token),
-                (.., Some(exec)) => Token::Exec(exec),
+                (.., Some(exec)) => Token::Exec(exec.exec()?),
                 _ => Token::None,
             },
             client: certificate.zip(key),
@@ -196,19 +210,13 @@ impl File {
     }
 }
 
-fn find<T: Clone>(items: &[Named<T>], name: &str) -> Option<T> {
-    items.iter().find(|item| item.name == name)?.item.clone()
-}
-
-fn pem(folder: &Path, file: Option<PathBuf>, data: Option<String>) -> Result<Option<Pem>, String> {
-    match (data, file) {
-        (Some(data), _) => {
-            let text = STANDARD.decode(data.trim()).map_err(|error| format!("broken base64: {error}"))?;
-            Ok(Some(Pem::Text(text)))
-        }
-        (None, Some(file)) => Ok(Some(Pem::File(folder.join(file)))),
-        (None, None) => Ok(None),
+/// PEM from `KEY-data`, in base64, or from the file that `KEY` names.
+fn pem(folder: &Path, node: &Node<'_>, key: &str) -> Result<Option<Pem>, String> {
+    if let Some(data) = node.text(&format!("{key}-data"))? {
+        let broken = |error| format!("{}.{key}-data is broken base64: {error}", node.path);
+        return Ok(Some(Pem::Text(STANDARD.decode(data.trim()).map_err(broken)?)));
     }
+    Ok(node.file(key)?.map(|file| Pem::File(folder.join(file))))
 }
 
 #[cfg(test)]
@@ -234,8 +242,7 @@ users:
 ";
 
     fn access(text: &str, context: Option<&str>) -> Result<Access, String> {
-        let file: File = serde_saphyr::from_str(text).unwrap();
-        file.access(Path::new("/home/joe/.kube"), context)
+        File::parse(text)?.access(Path::new("/home/joe/.kube"), context)
     }
 
     #[test]
@@ -261,6 +268,18 @@ users:
             (TWO.replace("tls-server-name: api", "insecure-skip-tls-verify: true"), None, "insecure"),
             (TWO.replace("tls-server-name: api", "proxy-url: 'http://a'"), None, "proxy-url"),
             (TWO.replace("current-context: one", "x: y"), None, "--context"),
+            (
+                TWO.replace("certificate-authority: pki/ca.crt", "certificate-authority-data: '?'"),
+                None,
+                "broken base64",
+            ),
+            (
+                TWO.replace("server: 'http://127.0.0.1:8001'", "server: [1]"),
+                Some("two"),
+                ".clusters[1].cluster.server is no text",
+            ),
+            (TWO.replace("command: aws, ", ""), Some("two"), ".users[1].user.exec has no command"),
+            ("[".to_owned(), None, "line 1"),
         ] {
             let error = access(&text, context).unwrap_err();
             assert!(error.contains(why), "expected {why:?}, got {error:?}");

@@ -6,8 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::access::Token;
@@ -19,31 +18,13 @@ const FILE_IS_FRESH: Duration = Duration::from_mins(1);
 const BEFORE_ITS_END: Duration = Duration::from_mins(1);
 
 /// A credential plugin, as a kubeconfig names it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub(super) struct Exec {
-    api_version: String,
-    command: PathBuf,
-    args: Option<Vec<String>>,
-    env: Option<Vec<Variable>>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Variable {
-    name: String,
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct Credential {
-    status: Option<Issued>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Issued {
-    token: Option<String>,
-    expiration_timestamp: Option<Timestamp>,
+    pub(super) api_version: String,
+    pub(super) command: PathBuf,
+    pub(super) args: Vec<String>,
+    /// Names and values.
+    pub(super) env: Vec<(String, String)>,
 }
 
 /// Keeps a token for as long as it is good.
@@ -125,18 +106,21 @@ fn run(exec: &Exec) -> Result<(String, Option<Timestamp>), String> {
         "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": {"interactive": false},
     });
     let mut command = Command::new(&exec.command);
-    command.args(exec.args.iter().flatten()).env("KUBERNETES_EXEC_INFO", info.to_string());
-    command.envs(exec.env.iter().flatten().map(|variable| (&variable.name, &variable.value)));
+    command.args(&exec.args).env("KUBERNETES_EXEC_INFO", info.to_string());
+    command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| format!("cannot run {program}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{program} gave no credential: {}", output.status));
     }
-    let credential: Credential = serde_json::from_slice(&output.stdout)
+    let credential: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("what {program} printed is no credential: {error}"))?;
-    let issued = credential.status.ok_or(format!("{program} printed no credential"))?;
-    let token = issued.token.ok_or(format!("{program} gives no token; client certificates are not taken"))?;
-    Ok((token, issued.expiration_timestamp))
+    let status = credential.get("status").ok_or(format!("{program} printed no credential"))?;
+    let token = status.get("token").and_then(Value::as_str);
+    let token = token.ok_or(format!("{program} gives no token; client certificates are not taken"))?;
+    let until = status.get("expirationTimestamp").and_then(Value::as_str).map(str::parse).transpose();
+    let until = until.map_err(|error| format!("{program} gives a token with an odd end: {error}"))?;
+    Ok((token.to_owned(), until))
 }
 
 #[cfg(test)]
@@ -147,8 +131,8 @@ mod tests {
         Exec {
             api_version: "client.authentication.k8s.io/v1".into(),
             command: "sh".into(),
-            args: Some(vec!["-c".into(), script.into()]),
-            env: Some(vec![Variable { name: "WHO".into(), value: "joe".into() }]),
+            args: vec!["-c".into(), script.into()],
+            env: vec![("WHO".into(), "joe".into())],
         }
     }
 
