@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::token::Exec;
 
@@ -58,58 +58,6 @@ impl Pem {
     }
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(rename = "current-context")]
-    current_context: Option<String>,
-    #[serde(default)]
-    contexts: Vec<Named<Context>>,
-    #[serde(default)]
-    clusters: Vec<Named<Server>>,
-    #[serde(default)]
-    users: Vec<Named<User>>,
-}
-
-/// kubeconfig wraps each item in a key named after its kind.
-#[derive(Deserialize)]
-struct Named<T> {
-    name: String,
-    #[serde(alias = "context", alias = "cluster", alias = "user")]
-    item: Option<T>,
-}
-
-#[derive(Deserialize, Clone)]
-struct Context {
-    cluster: String,
-    user: Option<String>,
-}
-
-#[derive(Deserialize, Clone, Default)]
-#[serde(rename_all = "kebab-case", default)]
-struct Server {
-    server: String,
-    certificate_authority: Option<PathBuf>,
-    certificate_authority_data: Option<String>,
-    tls_server_name: Option<String>,
-    insecure_skip_tls_verify: bool,
-    proxy_url: Option<String>,
-}
-
-#[derive(Deserialize, Clone, Default)]
-#[serde(rename_all = "kebab-case", default)]
-struct User {
-    token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<PathBuf>,
-    client_certificate: Option<PathBuf>,
-    client_certificate_data: Option<String>,
-    client_key: Option<PathBuf>,
-    client_key_data: Option<String>,
-    username: Option<String>,
-    exec: Option<Exec>,
-    auth_provider: Option<serde::de::IgnoredAny>,
-}
-
 impl Access {
     /// The account of the Pod we run in; host and port are what Kubernetes puts into every environment.
     pub(super) fn of_pod(host: &str, port: u16) -> Result<Self, String> {
@@ -136,79 +84,81 @@ impl Access {
     pub(super) fn of_kubeconfig(path: &Path, context: Option<&str>) -> Result<Self, String> {
         let wrong = |why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let file: File = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        file.access(folder, context).map_err(wrong)
+        // Not into types: a deserializer for each of them would cost the image more than all the rest of this file.
+        let file: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        access(&file, path.parent().unwrap_or(Path::new(".")), context).map_err(wrong)
     }
 }
 
-impl File {
-    fn access(self, folder: &Path, context: Option<&str>) -> Result<Access, String> {
-        let name =
-            context.or(self.current_context.as_deref()).ok_or("it has no current-context, give --context")?;
-        let context = find(&self.contexts, name).ok_or(format!("it has no context {name}"))?;
-        let server = find(&self.clusters, &context.cluster)
-            .ok_or(format!("it has no cluster {}, which context {name} names", context.cluster))?;
-        let user = match &context.user {
-            Some(user) => {
-                find(&self.users, user).ok_or(format!("it has no user {user}, whom context {name} names"))?
-            }
-            None => User::default(),
-        };
-        if server.insecure_skip_tls_verify {
-            return Err("insecure-skip-tls-verify is not done here; give certificate-authority-data".into());
+fn access(file: &Value, folder: &Path, context: Option<&str>) -> Result<Access, String> {
+    let current = text(file, "current-context");
+    let name = context.or(current.as_deref()).ok_or("it has no current-context, give --context")?;
+    let context = find(file, "contexts", "context", name)?;
+    let cluster = text(context, "cluster").ok_or(format!("context {name} names no cluster"))?;
+    let server = find(file, "clusters", "cluster", &cluster)?;
+    let nobody = Value::Null;
+    let user = match text(context, "user") {
+        Some(user) => find(file, "users", "user", &user)?,
+        None => &nobody,
+    };
+    for (holder, what) in [
+        (server, "insecure-skip-tls-verify"),
+        (server, "proxy-url"),
+        (user, "username"),
+        (user, "auth-provider"),
+    ] {
+        if holder.get(what).is_some_and(|given| !given.is_null() && given != false && given != "") {
+            return Err(format!("{what} is not supported"));
         }
-        for (given, what) in [
-            (server.proxy_url.is_some(), "proxy-url"),
-            (user.username.is_some(), "username"),
-            (user.auth_provider.is_some(), "auth-provider"),
-        ] {
-            if given {
-                return Err(format!("{what} is not supported"));
-            }
-        }
-        let uri: Uri = server.server.parse().map_err(|_| format!("{:?} is no URL", server.server))?;
-        let host = uri.host().ok_or(format!("{:?} names no host", server.server))?;
-        let tls = uri.scheme_str() != Some("http");
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let authority = pem(folder, server.certificate_authority, server.certificate_authority_data)?;
-        if tls && authority.is_none() {
-            return Err(format!("cluster {} has no certificate-authority-data", context.cluster));
-        }
-        let certificate = pem(folder, user.client_certificate, user.client_certificate_data)?;
-        let key = pem(folder, user.client_key, user.client_key_data)?;
-        Ok(Access {
-            tls,
-            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-            server_name: server.tls_server_name.unwrap_or_else(|| host.clone()),
-            host,
-            authority,
-            token: match (user.token, user.token_file, user.exec) {
-                // The file wins, as for kubectl.
-                (_, Some(file), _) => Token::File(folder.join(file)),
-                (Some(token), ..) => Token::Text(token),
-                (.., Some(exec)) => Token::Exec(exec),
-                _ => Token::None,
-            },
-            client: certificate.zip(key),
-        })
     }
+    let url = text(server, "server").ok_or(format!("cluster {cluster} has no server"))?;
+    let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
+    let host = uri.host().ok_or(format!("{url:?} names no host"))?;
+    let tls = uri.scheme_str() != Some("http");
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let authority = pem(folder, server, "certificate-authority")?;
+    if tls && authority.is_none() {
+        return Err(format!("cluster {cluster} has no certificate-authority-data"));
+    }
+    let certificate = pem(folder, user, "client-certificate")?;
+    let key = pem(folder, user, "client-key")?;
+    Ok(Access {
+        tls,
+        port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        prefix: uri.path().trim_end_matches('/').to_owned(),
+        server_name: text(server, "tls-server-name").unwrap_or_else(|| host.clone()),
+        host,
+        authority,
+        // The file wins, as for kubectl.
+        token: match (text(user, "tokenFile"), text(user, "token"), user.get("exec")) {
+            (Some(file), ..) => Token::File(folder.join(file)),
+            (None, Some(token), _) => Token::Text(token),
+            (None, None, Some(exec)) if exec.is_object() => Token::Exec(Exec::read(exec)?),
+            _ => Token::None,
+        },
+        client: certificate.zip(key),
+    })
 }
 
-fn find<T: Clone>(items: &[Named<T>], name: &str) -> Option<T> {
-    items.iter().find(|item| item.name == name)?.item.clone()
+/// An item of one of the three lists; each is wrapped in a key of its own.
+fn find<'f>(file: &'f Value, list: &str, key: &str, name: &str) -> Result<&'f Value, String> {
+    let items = file.get(list).and_then(Value::as_array);
+    let found = items.into_iter().flatten().find(|item| item.get("name").is_some_and(|is| is == name));
+    found.and_then(|item| item.get(key)).ok_or(format!("it has no {key} {name}"))
 }
 
-fn pem(folder: &Path, file: Option<PathBuf>, data: Option<String>) -> Result<Option<Pem>, String> {
-    match (data, file) {
-        (Some(data), _) => {
-            let text = STANDARD.decode(data.trim()).map_err(|error| format!("broken base64: {error}"))?;
-            Ok(Some(Pem::Text(text)))
-        }
-        (None, Some(file)) => Ok(Some(Pem::File(folder.join(file)))),
-        (None, None) => Ok(None),
+/// A text that says something.
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// `KEY-data` in base64, else the file `KEY`.
+fn pem(folder: &Path, holder: &Value, key: &str) -> Result<Option<Pem>, String> {
+    if let Some(data) = text(holder, &format!("{key}-data")) {
+        let text = STANDARD.decode(data.trim()).map_err(|error| format!("{key}-data: {error}"))?;
+        return Ok(Some(Pem::Text(text)));
     }
+    Ok(text(holder, key).map(|file| Pem::File(folder.join(file))))
 }
 
 #[cfg(test)]
@@ -234,8 +184,8 @@ users:
 ";
 
     fn access(text: &str, context: Option<&str>) -> Result<Access, String> {
-        let file: File = serde_saphyr::from_str(text).unwrap();
-        file.access(Path::new("/home/joe/.kube"), context)
+        let file: Value = serde_saphyr::from_str(text).unwrap();
+        super::access(&file, Path::new("/home/joe/.kube"), context)
     }
 
     #[test]

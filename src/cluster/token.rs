@@ -6,11 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::access::Token;
+use super::access::{Token, text};
 use crate::telemetry::clock::{self, Stopwatch};
 
 /// The kubelet exchanges a token long before it expires.
@@ -19,31 +18,25 @@ const FILE_IS_FRESH: Duration = Duration::from_mins(1);
 const BEFORE_ITS_END: Duration = Duration::from_mins(1);
 
 /// A credential plugin, as a kubeconfig names it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub(super) struct Exec {
     api_version: String,
     command: PathBuf,
-    args: Option<Vec<String>>,
-    env: Option<Vec<Variable>>,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Variable {
-    name: String,
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct Credential {
-    status: Option<Issued>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Issued {
-    token: Option<String>,
-    expiration_timestamp: Option<Timestamp>,
+impl Exec {
+    pub(super) fn read(exec: &Value) -> Result<Self, String> {
+        let list = |key: &str| exec.get(key).and_then(Value::as_array).into_iter().flatten();
+        let variable = |item: &Value| Some((text(item, "name")?, text(item, "value").unwrap_or_default()));
+        Ok(Self {
+            api_version: text(exec, "apiVersion").ok_or("exec has no apiVersion")?,
+            command: text(exec, "command").ok_or("exec has no command")?.into(),
+            args: list("args").filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+            env: list("env").filter_map(variable).collect(),
+        })
+    }
 }
 
 /// Keeps a token for as long as it is good.
@@ -125,18 +118,19 @@ fn run(exec: &Exec) -> Result<(String, Option<Timestamp>), String> {
         "apiVersion": exec.api_version, "kind": "ExecCredential", "spec": {"interactive": false},
     });
     let mut command = Command::new(&exec.command);
-    command.args(exec.args.iter().flatten()).env("KUBERNETES_EXEC_INFO", info.to_string());
-    command.envs(exec.env.iter().flatten().map(|variable| (&variable.name, &variable.value)));
+    command.args(&exec.args).env("KUBERNETES_EXEC_INFO", info.to_string());
+    command.envs(exec.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| format!("cannot run {program}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{program} gave no credential: {}", output.status));
     }
-    let credential: Credential = serde_json::from_slice(&output.stdout)
+    let credential: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("what {program} printed is no credential: {error}"))?;
-    let issued = credential.status.ok_or(format!("{program} printed no credential"))?;
-    let token = issued.token.ok_or(format!("{program} gives no token; client certificates are not taken"))?;
-    Ok((token, issued.expiration_timestamp))
+    let status = credential.get("status").ok_or(format!("{program} printed no credential"))?;
+    let token = text(status, "token")
+        .ok_or(format!("{program} gives no token; client certificates are not taken"))?;
+    Ok((token, text(status, "expirationTimestamp").and_then(|time| time.parse().ok())))
 }
 
 #[cfg(test)]
@@ -147,8 +141,8 @@ mod tests {
         Exec {
             api_version: "client.authentication.k8s.io/v1".into(),
             command: "sh".into(),
-            args: Some(vec!["-c".into(), script.into()]),
-            env: Some(vec![Variable { name: "WHO".into(), value: "joe".into() }]),
+            args: vec!["-c".into(), script.into()],
+            env: vec![("WHO".into(), "joe".into())],
         }
     }
 
