@@ -58,57 +58,6 @@ impl Pem {
     }
 }
 
-/// A kubeconfig file. Looked through as a tree: code that is generated for each type of it, by a reader of YAML, is
-/// a twentieth of the binary.
-struct File(Value);
-
-/// One value of the file, with its path for errors.
-#[derive(Clone)]
-struct Node<'f> {
-    path: String,
-    value: &'f Value,
-}
-
-impl<'f> Node<'f> {
-    fn get(&self, key: &str) -> Option<Self> {
-        let value = self.value.get(key).filter(|value| !value.is_null())?;
-        Some(Self { path: format!("{}.{key}", self.path), value })
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>, String> {
-        let Some(node) = self.get(key) else { return Ok(None) };
-        let text = node.value.as_str().ok_or(format!("{} is no text", node.path))?;
-        Ok(Some(text.to_owned()))
-    }
-
-    fn file(&self, key: &str) -> Result<Option<PathBuf>, String> {
-        Ok(self.text(key)?.map(PathBuf::from))
-    }
-
-    fn items(&self, key: &str) -> Result<Vec<Self>, String> {
-        let Some(node) = self.get(key) else { return Ok(Vec::new()) };
-        let items = node.value.as_array().ok_or(format!("{} is no list", node.path))?;
-        let item = |(at, value)| Self { path: format!("{}[{at}]", node.path), value };
-        Ok(items.iter().enumerate().map(item).collect())
-    }
-
-    fn exec(&self) -> Result<Exec, String> {
-        let needed = |key: &str| self.text(key)?.ok_or(format!("{} has no {key}", self.path));
-        let text =
-            |node: &Self| node.value.as_str().map(str::to_owned).ok_or(format!("{} is no text", node.path));
-        let pair = |node: &Self| match (node.text("name")?, node.text("value")?) {
-            (Some(name), Some(value)) => Ok((name, value)),
-            _ => Err(format!("{} needs name and value", node.path)),
-        };
-        Ok(Exec {
-            api_version: needed("apiVersion")?,
-            command: needed("command")?.into(),
-            args: self.items("args")?.iter().map(text).collect::<Result<_, String>>()?,
-            env: self.items("env")?.iter().map(pair).collect::<Result<_, String>>()?,
-        })
-    }
-}
-
 impl Access {
     /// The account of the Pod we run in; host and port are what Kubernetes puts into every environment.
     pub(super) fn of_pod(host: &str, port: u16) -> Result<Self, String> {
@@ -135,88 +84,81 @@ impl Access {
     pub(super) fn of_kubeconfig(path: &Path, context: Option<&str>) -> Result<Self, String> {
         let wrong = |why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let file = File::parse(&text).map_err(wrong)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        file.access(folder, context).map_err(wrong)
+        // Not into types: a deserializer for each of them would cost the image more than all the rest of this file.
+        let file: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        access(&file, path.parent().unwrap_or(Path::new(".")), context).map_err(wrong)
     }
 }
 
-impl File {
-    fn parse(text: &str) -> Result<Self, String> {
-        serde_saphyr::from_str(text).map(Self).map_err(|error| error.to_string())
+fn access(file: &Value, folder: &Path, context: Option<&str>) -> Result<Access, String> {
+    let current = text(file, "current-context");
+    let name = context.or(current.as_deref()).ok_or("it has no current-context, give --context")?;
+    let context = find(file, "contexts", "context", name)?;
+    let cluster = text(context, "cluster").ok_or(format!("context {name} names no cluster"))?;
+    let server = find(file, "clusters", "cluster", &cluster)?;
+    let nobody = Value::Null;
+    let user = match text(context, "user") {
+        Some(user) => find(file, "users", "user", &user)?,
+        None => &nobody,
+    };
+    for (holder, what) in [
+        (server, "insecure-skip-tls-verify"),
+        (server, "proxy-url"),
+        (user, "username"),
+        (user, "auth-provider"),
+    ] {
+        if holder.get(what).is_some_and(|given| !given.is_null() && given != false && given != "") {
+            return Err(format!("{what} is not supported"));
+        }
     }
-
-    /// The item of a list by its name; kubeconfig wraps each in a key named after its kind.
-    fn find(&self, list: &str, kind: &str, name: &str) -> Result<Option<Node<'_>>, String> {
-        let root = Node { path: String::new(), value: &self.0 };
-        for item in root.items(list)? {
-            if item.text("name")?.as_deref() == Some(name) {
-                return Ok(item.get(kind));
-            }
-        }
-        Ok(None)
+    let url = text(server, "server").ok_or(format!("cluster {cluster} has no server"))?;
+    let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
+    let host = uri.host().ok_or(format!("{url:?} names no host"))?;
+    let tls = uri.scheme_str() != Some("http");
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let authority = pem(folder, server, "certificate-authority")?;
+    if tls && authority.is_none() {
+        return Err(format!("cluster {cluster} has no certificate-authority-data"));
     }
-
-    fn access(&self, folder: &Path, context: Option<&str>) -> Result<Access, String> {
-        let current = Node { path: String::new(), value: &self.0 }.text("current-context")?;
-        let name = context.or(current.as_deref()).ok_or("it has no current-context, give --context")?;
-        let context = self.find("contexts", "context", name)?.ok_or(format!("it has no context {name}"))?;
-        let cluster = context.text("cluster")?.ok_or(format!("context {name} names no cluster"))?;
-        let server = self
-            .find("clusters", "cluster", &cluster)?
-            .ok_or(format!("it has no cluster {cluster}, which context {name} names"))?;
-        let nobody = Node { path: String::new(), value: &Value::Null };
-        let user = match context.text("user")? {
-            Some(user) => self
-                .find("users", "user", &user)?
-                .ok_or(format!("it has no user {user}, whom context {name} names"))?,
-            None => nobody,
-        };
-        if server.get("insecure-skip-tls-verify").is_some_and(|skip| *skip.value != Value::Bool(false)) {
-            return Err("insecure-skip-tls-verify is not done here; give certificate-authority-data".into());
-        }
-        for (node, key) in [(&server, "proxy-url"), (&user, "username"), (&user, "auth-provider")] {
-            if node.get(key).is_some() {
-                return Err(format!("{key} is not supported"));
-            }
-        }
-        let url = server.text("server")?.unwrap_or_default();
-        let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
-        let host = uri.host().ok_or(format!("{url:?} names no host"))?;
-        let tls = uri.scheme_str() != Some("http");
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let authority = pem(folder, &server, "certificate-authority")?;
-        if tls && authority.is_none() {
-            return Err(format!("cluster {cluster} has no certificate-authority-data"));
-        }
-        let certificate = pem(folder, &user, "client-certificate")?;
-        let key = pem(folder, &user, "client-key")?;
-        Ok(Access {
-            tls,
-            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-            server_name: server.text("tls-server-name")?.unwrap_or_else(|| host.clone()),
-            host,
-            authority,
-            token: match (user.text("token")?, user.file("tokenFile")?, user.get("exec")) {
-                // The file wins, as for kubectl.
-                (_, Some(file), _) => Token::File(folder.join(file)),
-                (Some(token), ..) => Token::Text(token),
-                (.., Some(exec)) => Token::Exec(exec.exec()?),
-                _ => Token::None,
-            },
-            client: certificate.zip(key),
-        })
-    }
+    let certificate = pem(folder, user, "client-certificate")?;
+    let key = pem(folder, user, "client-key")?;
+    Ok(Access {
+        tls,
+        port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        prefix: uri.path().trim_end_matches('/').to_owned(),
+        server_name: text(server, "tls-server-name").unwrap_or_else(|| host.clone()),
+        host,
+        authority,
+        // The file wins, as for kubectl.
+        token: match (text(user, "tokenFile"), text(user, "token"), user.get("exec")) {
+            (Some(file), ..) => Token::File(folder.join(file)),
+            (None, Some(token), _) => Token::Text(token),
+            (None, None, Some(exec)) if exec.is_object() => Token::Exec(Exec::read(exec)?),
+            _ => Token::None,
+        },
+        client: certificate.zip(key),
+    })
 }
 
-/// PEM from `KEY-data`, in base64, or from the file that `KEY` names.
-fn pem(folder: &Path, node: &Node<'_>, key: &str) -> Result<Option<Pem>, String> {
-    if let Some(data) = node.text(&format!("{key}-data"))? {
-        let broken = |error| format!("{}.{key}-data is broken base64: {error}", node.path);
-        return Ok(Some(Pem::Text(STANDARD.decode(data.trim()).map_err(broken)?)));
+/// An item of one of the three lists; each is wrapped in a key of its own.
+fn find<'f>(file: &'f Value, list: &str, key: &str, name: &str) -> Result<&'f Value, String> {
+    let items = file.get(list).and_then(Value::as_array);
+    let found = items.into_iter().flatten().find(|item| item.get("name").is_some_and(|is| is == name));
+    found.and_then(|item| item.get(key)).ok_or(format!("it has no {key} {name}"))
+}
+
+/// A text that says something.
+pub(super) fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// `KEY-data` in base64, else the file `KEY`.
+fn pem(folder: &Path, holder: &Value, key: &str) -> Result<Option<Pem>, String> {
+    if let Some(data) = text(holder, &format!("{key}-data")) {
+        let text = STANDARD.decode(data.trim()).map_err(|error| format!("{key}-data: {error}"))?;
+        return Ok(Some(Pem::Text(text)));
     }
-    Ok(node.file(key)?.map(|file| Pem::File(folder.join(file))))
+    Ok(text(holder, key).map(|file| Pem::File(folder.join(file))))
 }
 
 #[cfg(test)]
@@ -242,7 +184,8 @@ users:
 ";
 
     fn access(text: &str, context: Option<&str>) -> Result<Access, String> {
-        File::parse(text)?.access(Path::new("/home/joe/.kube"), context)
+        let file: Value = serde_saphyr::from_str(text).unwrap();
+        super::access(&file, Path::new("/home/joe/.kube"), context)
     }
 
     #[test]
@@ -268,18 +211,6 @@ users:
             (TWO.replace("tls-server-name: api", "insecure-skip-tls-verify: true"), None, "insecure"),
             (TWO.replace("tls-server-name: api", "proxy-url: 'http://a'"), None, "proxy-url"),
             (TWO.replace("current-context: one", "x: y"), None, "--context"),
-            (
-                TWO.replace("certificate-authority: pki/ca.crt", "certificate-authority-data: '?'"),
-                None,
-                "broken base64",
-            ),
-            (
-                TWO.replace("server: 'http://127.0.0.1:8001'", "server: [1]"),
-                Some("two"),
-                ".clusters[1].cluster.server is no text",
-            ),
-            (TWO.replace("command: aws, ", ""), Some("two"), ".users[1].user.exec has no command"),
-            ("[".to_owned(), None, "line 1"),
         ] {
             let error = access(&text, context).unwrap_err();
             assert!(error.contains(why), "expected {why:?}, got {error:?}");

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::access::Token;
+use super::access::{Token, text};
 use crate::telemetry::clock::{self, Stopwatch};
 
 /// The kubelet exchanges a token long before it expires.
@@ -20,11 +20,23 @@ const BEFORE_ITS_END: Duration = Duration::from_mins(1);
 /// A credential plugin, as a kubeconfig names it.
 #[derive(Debug, Clone)]
 pub(super) struct Exec {
-    pub(super) api_version: String,
-    pub(super) command: PathBuf,
-    pub(super) args: Vec<String>,
-    /// Names and values.
-    pub(super) env: Vec<(String, String)>,
+    api_version: String,
+    command: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Exec {
+    pub(super) fn read(exec: &Value) -> Result<Self, String> {
+        let list = |key: &str| exec.get(key).and_then(Value::as_array).into_iter().flatten();
+        let variable = |item: &Value| Some((text(item, "name")?, text(item, "value").unwrap_or_default()));
+        Ok(Self {
+            api_version: text(exec, "apiVersion").ok_or("exec has no apiVersion")?,
+            command: text(exec, "command").ok_or("exec has no command")?.into(),
+            args: list("args").filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+            env: list("env").filter_map(variable).collect(),
+        })
+    }
 }
 
 /// Keeps a token for as long as it is good.
@@ -116,11 +128,9 @@ fn run(exec: &Exec) -> Result<(String, Option<Timestamp>), String> {
     let credential: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("what {program} printed is no credential: {error}"))?;
     let status = credential.get("status").ok_or(format!("{program} printed no credential"))?;
-    let token = status.get("token").and_then(Value::as_str);
-    let token = token.ok_or(format!("{program} gives no token; client certificates are not taken"))?;
-    let until = status.get("expirationTimestamp").and_then(Value::as_str).map(str::parse).transpose();
-    let until = until.map_err(|error| format!("{program} gives a token with an odd end: {error}"))?;
-    Ok((token.to_owned(), until))
+    let token = text(status, "token")
+        .ok_or(format!("{program} gives no token; client certificates are not taken"))?;
+    Ok((token, text(status, "expirationTimestamp").and_then(|time| time.parse().ok())))
 }
 
 #[cfg(test)]
