@@ -22,6 +22,10 @@ pub struct ClusterArgs {
     /// How long an answer of the API server may take.
     #[arg(long, value_name = "DURATION", env = "CNI_STEWARD_REQUEST_TIMEOUT", value_parser = duration, default_value = "5s")]
     request_timeout: Duration,
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_HOST", hide_env = true)]
+    service_host: Option<String>,
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_PORT", hide_env = true)]
+    service_port: Option<u16>,
 }
 
 impl ClusterArgs {
@@ -30,6 +34,7 @@ impl ClusterArgs {
         let connection = Connection {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
+            service: self.service_host.clone().zip(self.service_port),
             request_timeout: self.request_timeout,
         };
         Cluster::connect(&connection).await

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use kube::core::Status;
-
 use super::Reference;
+use super::status::Status;
 
 /// A request that did not succeed.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Failure>);
+
+#[derive(Debug, Clone)]
+struct Failure {
     what: What,
     cause: Cause,
 }
@@ -40,16 +42,17 @@ pub(super) enum Cause {
 
 impl ApiError {
     pub(super) fn new(verb: &'static str, reference: &Reference, cause: Cause) -> Self {
-        Self { what: What::Request { verb, reference: reference.clone() }, cause }
+        let what = What::Request { verb, reference: reference.clone() };
+        Self(Box::new(Failure { what, cause }))
     }
 
     pub(super) fn connect(cause: Cause) -> Self {
-        Self { what: What::Connect, cause }
+        Self(Box::new(Failure { what: What::Connect, cause }))
     }
 
     /// The HTTP status, if the API server answered with one.
     pub fn code(&self) -> Option<u16> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { status, .. } => Some(status.code),
             _ => None,
         }
@@ -72,7 +75,7 @@ impl ApiError {
 
     /// The state asked about is too old: read again.
     pub fn is_gone(&self) -> bool {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { status, .. } => status.code == 410 || status.reason == "Expired",
             _ => false,
         }
@@ -85,12 +88,12 @@ impl ApiError {
 
     /// The lease was lost before the request was sent; nothing was changed.
     pub fn is_not_leading(&self) -> bool {
-        matches!(self.cause, Cause::NotLeading)
+        matches!(self.0.cause, Cause::NotLeading)
     }
 
     /// How long the API server asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -98,7 +101,7 @@ impl ApiError {
 
     /// The failure in one word of a fixed list, for metrics.
     pub fn reason(&self) -> &'static str {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { status, .. } => match status.code {
                 401 => "unauthorized",
                 403 => "forbidden",
@@ -120,15 +123,15 @@ impl ApiError {
 
     /// The message of the API server, if it gave one.
     pub fn message(&self) -> Option<&str> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { status, .. } => Some(status.message.as_str()).filter(|text| !text.is_empty()),
             _ => None,
         }
     }
 
     fn advice(&self) -> Option<String> {
-        let What::Request { verb, reference } = &self.what else { return None };
-        let Cause::Answer { status, .. } = &self.cause else { return None };
+        let What::Request { verb, reference } = &self.0.what else { return None };
+        let Cause::Answer { status, .. } = &self.0.cause else { return None };
         match status.code {
             401 => {
                 Some("the credentials are not accepted; is the token or the kubeconfig still valid?".into())
@@ -156,7 +159,7 @@ fn user(message: &str) -> Option<&str> {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
+        match &self.0.what {
             What::Connect => f.write_str("cannot reach the API server: ")?,
             What::Request { verb, reference } => {
                 let resource = reference.resource();
@@ -167,7 +170,7 @@ impl fmt::Display for ApiError {
                 write!(f, "{}: ", reference.name())?;
             }
         }
-        match &self.cause {
+        match &self.0.cause {
             Cause::Answer { status, .. } if status.message.is_empty() => write!(f, "status {}", status.code),
             Cause::Answer { status, .. } => write!(f, "{} (status {})", status.message, status.code),
             Cause::Timeout(limit) => write!(f, "no answer within {limit:?}"),
@@ -183,6 +186,21 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+/// An error with all its sources, since the last one mostly is the cause.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
+}
 
 #[cfg(test)]
 mod tests {

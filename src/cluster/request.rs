@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
-use hyper::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::http::{Method, Request, Response};
-use kube::client::Body;
-use kube::core::Status;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::client::{Cluster, chain};
-use super::error::{ApiError, Cause};
+use super::client::Cluster;
+use super::error::{ApiError, Cause, chain};
+use super::status::Status;
+use super::wire::{Answer, Ask};
 use super::{Reference, Writer};
 
 /// No object of ours comes near; the API server's own limit for a request is 3 MiB.
@@ -227,15 +228,16 @@ impl Cluster {
     /// The answer to a GET.
     pub(super) async fn text(&self, uri: &str) -> Result<Bytes, Cause> {
         let limit = self.timeout;
-        let answered = tokio::time::timeout(limit, async { read(self.answer(plain(uri)?).await?).await });
+        let answered = tokio::time::timeout(limit, async { self.whole(plain(uri)?).await });
         answered.await.unwrap_or(Err(Cause::Timeout(limit)))
     }
 
     /// The answer to a GET as it comes in, once its head is there.
-    pub(super) async fn stream(&self, uri: &str) -> Result<Body, Cause> {
+    pub(super) async fn stream(&self, uri: &str) -> Result<Incoming, Cause> {
         let limit = self.timeout;
         let answered = tokio::time::timeout(limit, async { self.answer(plain(uri)?).await });
-        answered.await.unwrap_or(Err(Cause::Timeout(limit))).map(Response::into_body)
+        let answer = answered.await.unwrap_or(Err(Cause::Timeout(limit)))?;
+        Ok(answer.into_parts().0.into_body())
     }
 
     async fn exchange(&self, call: &mut Call<'_>) -> Result<Bytes, Cause> {
@@ -244,21 +246,35 @@ impl Cluster {
             .uri(&call.uri)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .header(CONTENT_TYPE, HeaderValue::from_static(call.content_type))
-            .body(Body::from(std::mem::take(&mut call.body)))
+            .body(Full::from(std::mem::take(&mut call.body)))
             .map_err(|error| Cause::Garbage(error.to_string()))?;
-        read(self.answer(request).await?).await
+        self.whole(request).await
+    }
+
+    async fn whole(&self, request: Ask) -> Result<Bytes, Cause> {
+        let (response, sender) = self.answer(request).await?.into_parts();
+        let body = read(response).await?;
+        self.wire.done(sender);
+        Ok(body)
     }
 
     /// Sends a request and gives the answer's head, once it is known to be a good one.
-    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Cause> {
-        let response = self.client().send(request).await.map_err(|error| Cause::Transport(chain(&error)))?;
-        self.told(response.headers());
-        if response.status().is_success() {
-            return Ok(response);
+    async fn answer(&self, request: Ask) -> Result<Answer, Cause> {
+        let answer = self.wire.send(request).await.map_err(Cause::Transport)?;
+        self.told(answer.response.headers());
+        if answer.response.status().is_success() {
+            return Ok(answer);
         }
+        let (response, sender) = answer.into_parts();
         let code = response.status().as_u16();
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = read(response).await.unwrap_or_default();
+        let body = match read(response).await {
+            Ok(body) => {
+                self.wire.done(sender);
+                body
+            }
+            Err(_) => Bytes::new(),
+        };
         let mut status: Status = serde_json::from_slice(&body).unwrap_or_else(|_| Status {
             message: String::from_utf8_lossy(body.get(..200).unwrap_or(&body)).trim().to_owned(),
             ..Status::default()
@@ -270,15 +286,46 @@ impl Cluster {
     }
 }
 
-fn plain(uri: &str) -> Result<Request<Body>, Cause> {
+fn plain(uri: &str) -> Result<Ask, Cause> {
     Request::get(uri)
         .header(ACCEPT, HeaderValue::from_static("application/json"))
-        .body(Body::empty())
+        .body(Full::default())
         .map_err(|error| Cause::Garbage(error.to_string()))
 }
 
-async fn read(response: Response<Body>) -> Result<Bytes, Cause> {
+async fn read(response: Response<Incoming>) -> Result<Bytes, Cause> {
     let body = Limited::new(response.into_body(), LARGEST_ANSWER);
     let collected = body.collect().await.map_err(|error| Cause::Transport(chain(error.as_ref())))?;
     Ok(collected.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Secret;
+
+    use super::*;
+    use crate::cluster::Connection;
+    use crate::cluster::writer::Leading;
+    use crate::telemetry::clock::Stopwatch;
+
+    #[tokio::test]
+    async fn who_leads_no_more_sends_nothing() {
+        // Whoever calls this is refused at once, and says so.
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        let text = "{current-context: a, contexts: [{name: a, context: {cluster: a}}], \
+                    clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]}";
+        std::fs::write(&kubeconfig, text).unwrap();
+        let request_timeout = Duration::from_secs(5);
+        let connection =
+            Connection { kubeconfig: Some(kubeconfig), context: None, service: None, request_timeout };
+        let cluster = Cluster::connect(&connection).await.unwrap();
+        let secret = Reference::of::<Secret>(Some("kube-system"), "a");
+        let leading = Leading::begin(Stopwatch::start());
+        leading.end();
+        let error = cluster.delete(&Writer::Leading(leading), &secret).await.unwrap_err();
+        assert!(error.is_not_leading(), "{error}");
+        let error = cluster.delete(&Writer::operator(), &secret).await.unwrap_err();
+        assert_eq!(error.reason(), "unreachable", "{error}");
+    }
 }

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use http_body_util::BodyExt as _;
-use kube::client::Body;
-use kube::core::Status;
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reference;
-use super::client::{Cluster, chain};
-use super::error::{ApiError, Cause};
+use super::client::Cluster;
+use super::error::{ApiError, Cause, chain};
+use super::status::Status;
 use crate::telemetry::clock::Stopwatch;
 
 /// How long the API server is to keep a watch open.
-const OPEN: Duration = Duration::from_secs(240);
+const OPEN: Duration = Duration::from_mins(4);
 /// The API server ends a watch in time; if it does not, nobody is there any more.
 const SILENCE: Duration = Duration::from_secs(270);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,8 +50,10 @@ enum Stage {
     /// Watch from this version on.
     Watch(String),
     Follow {
-        body: Body,
+        body: Incoming,
         buffer: BytesMut,
+        /// So much of the buffer is known to hold no end of a line.
+        searched: usize,
     },
 }
 
@@ -103,7 +105,8 @@ impl Watching {
     }
 
     /// How the object stands, `None` if there is none. An error says that it cannot be seen now; the next call tries
-    /// again when it is time. May be dropped at any point without losing anything.
+    /// again when it is time. May be dropped at any point without losing anything; a question that is under way is then
+    /// asked anew, so a caller that drops it again and again within the time of an answer gets none.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ApiError> {
         loop {
             sleep_until(self.not_before).await;
@@ -157,19 +160,21 @@ impl Watching {
         );
         let body = self.cluster.stream(&uri).await?;
         self.opened = Stopwatch::start();
-        self.stage = Stage::Follow { body, buffer: BytesMut::new() };
+        self.stage = Stage::Follow { body, buffer: BytesMut::new(), searched: 0 };
         Ok(Told::Nothing)
     }
 
     async fn follow(&mut self) -> Result<Told, Cause> {
-        let Stage::Follow { body, buffer } = &mut self.stage else { return Ok(Told::Nothing) };
-        if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line = buffer.split_to(end);
+        let Stage::Follow { body, buffer, searched } = &mut self.stage else { return Ok(Told::Nothing) };
+        if let Some(end) = buffer.iter().skip(*searched).position(|byte| *byte == b'\n') {
+            let line = buffer.split_to(*searched + end);
             buffer.advance(1);
+            *searched = 0;
             let told = event(&line)?;
             self.pause = FIRST_PAUSE;
             return Ok(told);
         }
+        *searched = buffer.len();
         let frame = timeout(SILENCE, body.frame()).await.map_err(|_| Cause::Timeout(SILENCE))?;
         match frame {
             Some(Ok(frame)) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::telemetry::clock::{self, Stopwatch};
@@ -75,10 +76,11 @@ pub(super) struct Writing {
 }
 
 impl Leading {
-    /// A term that has not been renewed yet, so gives no right yet. Made by `leader` only.
-    pub(crate) fn begin() -> Self {
+    /// A term that begins when its first request is sent, and gives no right before that is answered. Made by `leader`
+    /// only.
+    pub(crate) fn begin(sent: Stopwatch) -> Self {
         Self(Arc::new(Term {
-            begun: Stopwatch::start(),
+            begun: sent,
             sure_until: AtomicU64::new(0),
             sure_until_wall: AtomicI64::new(0),
             over: AtomicBool::new(false),
@@ -86,11 +88,11 @@ impl Leading {
         }))
     }
 
-    /// The lease was renewed by a request that was sent at `sent`: it is surely ours for `sure` from then on.
-    pub(crate) fn renewed(&self, sent: Stopwatch, sure: Duration) {
+    /// The lease was renewed by a request that was sent at `sent`, by the wall clock at `sent_at`: it is surely ours for
+    /// `sure` from then on.
+    pub(crate) fn renewed(&self, sent: Stopwatch, sent_at: Timestamp, sure: Duration) {
         let until = self.0.begun.until(sent).saturating_add(sure);
-        let left = sure.saturating_sub(sent.elapsed());
-        let wall = clock::now().as_millisecond().saturating_add_unsigned(millis(left));
+        let wall = sent_at.as_millisecond().saturating_add_unsigned(millis(sure));
         self.0.sure_until_wall.store(wall, Ordering::Release);
         self.0.sure_until.store(millis(until), Ordering::Release);
     }
@@ -129,8 +131,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_term_is_quiet_when_its_last_write_is_over() {
-        let leading = Leading::begin();
-        leading.renewed(Stopwatch::start(), Duration::from_secs(60));
+        let leading = Leading::begin(Stopwatch::start());
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         let writer = Writer::Leading(leading.clone());
         let write = writer.begin_write().unwrap();
         leading.end();
@@ -147,17 +149,21 @@ mod tests {
 
     #[test]
     fn a_term_gives_a_right_only_while_it_is_renewed() {
-        let leading = Leading::begin();
+        let leading = Leading::begin(Stopwatch::start());
         let copy = Writer::Leading(leading.clone());
         assert!(!copy.is_current(), "never renewed");
-        leading.renewed(Stopwatch::start(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         assert!(copy.is_current());
-        leading.renewed(Stopwatch::start(), Duration::ZERO);
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::ZERO);
         assert!(!copy.is_current(), "the time is up");
-        leading.renewed(Stopwatch::start(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
+        let slept = clock::now() - Duration::from_secs(61);
+        leading.renewed(Stopwatch::start(), slept, Duration::from_mins(1));
+        assert!(!copy.is_current(), "the machine slept, and only the wall clock knows");
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         leading.end();
         assert!(!copy.is_current(), "over");
-        leading.renewed(Stopwatch::start(), Duration::from_secs(60));
+        leading.renewed(Stopwatch::start(), clock::now(), Duration::from_mins(1));
         assert!(!copy.is_current(), "over for good");
     }
 }

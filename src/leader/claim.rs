@@ -19,7 +19,7 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// How often the others look.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Whatever a record says: nobody waits longer, or takes it sooner.
-const BELIEVED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const BELIEVED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// What a Lease says. Two records are equal when nothing was written in between.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

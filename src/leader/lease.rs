@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::claim::{GOOD_FOR, LOOK_EVERY, RENEW_EVERY, Record, SURE, Step, View};
+use super::claim::{LOOK_EVERY, RENEW_EVERY, Record, SURE, Step, View};
 use super::stored::{self, Stored, time};
+use crate::cluster::request::LEADERS_WRITE;
 use crate::cluster::writer::Leading;
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::telemetry::clock::{self, Stopwatch};
@@ -148,15 +149,16 @@ impl Candidate {
     /// Writes us into the Lease: creates it, or over the record that was read.
     async fn write(&mut self, over: Option<&Record>) -> Result<(), ApiError> {
         let sent = Stopwatch::start();
-        let now = time(clock::now());
+        let sent_at = clock::now();
+        let now = time(sent_at);
         let spec = stored::held(&self.identity, over, self.term.is_none(), &now);
         self.view.trying(&now);
         let stored = self.send(over, spec).await?;
-        self.metrics.seen.set(clock::now().as_second());
+        self.metrics.seen.set(sent_at.as_second());
         self.view.wrote(stored, self.begun.elapsed());
         let begins = self.term.is_none();
-        let term = self.term.get_or_insert_with(Leading::begin);
-        term.renewed(sent, SURE);
+        let term = self.term.get_or_insert_with(|| Leading::begin(sent));
+        term.renewed(sent, sent_at, SURE);
         if begins {
             let writer = Writer::Leading(term.clone());
             self.tell.send_replace(Some(writer));
@@ -212,7 +214,7 @@ impl Candidate {
     async fn hand_over(mut self) {
         let Some(term) = self.term.clone() else { return };
         self.end_term();
-        if timeout(GOOD_FOR - SURE, term.quiet()).await.is_err() {
+        if timeout(LEADERS_WRITE, term.quiet()).await.is_err() {
             tracing::warn!(lease = %self.reference, "a write is still under way, the lease runs out by itself");
             return;
         }

@@ -51,18 +51,19 @@ pub(super) fn time(now: Timestamp) -> String {
 
 /// The spec of one who holds the Lease. `over` is the record it replaces; `begins` when a term begins with it.
 pub(super) fn held(identity: &str, over: Option<&Record>, begins: bool, now: &str) -> Value {
-    let mut spec = json!({
-        "holderIdentity": identity,
-        "leaseDurationSeconds": GOOD_FOR.as_secs(),
-        "renewTime": now,
-    });
-    if begins {
-        let passes = over.is_some_and(|record| record.holder.as_deref() != Some(identity));
-        let before = over.map_or(0, |record| record.transitions);
-        spec["acquireTime"] = now.into();
-        spec["leaseTransitions"] = before.saturating_add(i32::from(passes)).into();
+    let good_for = GOOD_FOR.as_secs();
+    if !begins {
+        return json!({"holderIdentity": identity, "leaseDurationSeconds": good_for, "renewTime": now});
     }
-    spec
+    let passes = over.is_some_and(|record| record.holder.as_deref() != Some(identity));
+    let before = over.map_or(0, |record| record.transitions);
+    json!({
+        "holderIdentity": identity,
+        "leaseDurationSeconds": good_for,
+        "renewTime": now,
+        "acquireTime": now,
+        "leaseTransitions": before.saturating_add(i32::from(passes)),
+    })
 }
 
 /// The spec of one that nobody holds any more.

@@ -97,13 +97,13 @@ impl Steward {
         tokio::pin!(too_late);
         loop {
             tokio::select! {
-                result = &mut self.election => match result {
-                    Ok(()) => return,
-                    Err(_) => {
-                        ended("lease", result);
-                        break;
+                result = &mut self.election => {
+                    if result.is_ok() {
+                        return;
                     }
-                },
+                    ended("lease", result);
+                    break;
+                }
                 Some(Ok((name, result))) = self.loops.join_next() => ended(name, result),
                 () = &mut too_late => return,
             }

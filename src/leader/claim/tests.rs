@@ -121,13 +121,16 @@ struct World {
     replicas: Vec<Replica>,
 }
 
+/// What a replica read, and has not acted on yet.
+struct Reading(Option<Record>);
+
 struct Replica {
     view: View,
     /// Added to the world's time: machines did not start together.
     skew: Duration,
     sure_until: Duration,
     next: Duration,
-    read: Option<Option<Record>>,
+    read: Option<Reading>,
 }
 
 impl World {
@@ -189,8 +192,8 @@ impl World {
             replica.read = None;
             return;
         }
-        let Some(read) = replica.read.take() else {
-            replica.read = Some(stored);
+        let Some(Reading(read)) = replica.read.take() else {
+            replica.read = Some(Reading(stored));
             return;
         };
         if replica.view.saw(read, now + replica.skew) {

@@ -1,0 +1,128 @@
+//! A program that answers plain HTTP as it was told, whatever it is asked.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cni_steward::cluster::{Cluster, Connection};
+use serde_json::json;
+
+/// What is answered to each request in turn; the last is answered for ever.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// Status line and headers, body.
+    Now(&'static str, String),
+    /// A body that begins so and does not end.
+    Open(String),
+    /// As `Now`, but the connection stays open.
+    Kept(&'static str, String),
+    /// Nothing.
+    Silence,
+}
+
+/// Answers plain HTTP, and remembers the request lines.
+pub(crate) struct Script {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Script {
+    pub(crate) fn new(answers: Vec<Answer>) -> Self {
+        Self::at(0, answers)
+    }
+
+    /// On a port of the caller's choice.
+    pub(crate) fn at(port: u16, answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let (seen, open) = (Arc::clone(&asked), Arc::clone(&connections));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let connection = connection.unwrap();
+                let Some(line) = request(&connection) else { continue };
+                let turn = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(line);
+                    seen.len() - 1
+                };
+                let answer = answers.get(turn).or(answers.last()).unwrap();
+                let kept = answer_with(connection, answer);
+                open.lock().unwrap().extend(kept);
+            }
+        });
+        Self { port, asked, open: connections }
+    }
+
+    /// A kubeconfig for it, in a folder of the caller's.
+    pub(crate) fn kubeconfig(&self, folder: &Path) -> PathBuf {
+        kubeconfig(folder, self.port)
+    }
+
+    pub(crate) async fn cluster(&self) -> Cluster {
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = Some(self.kubeconfig(folder.path()));
+        let request_timeout = Duration::from_millis(700);
+        Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
+            .await
+            .unwrap()
+    }
+
+    /// Closes what is open, as a server does that has waited long enough.
+    pub(crate) fn hang_up(&self) {
+        self.open.lock().unwrap().clear();
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// The request line, once the whole head is read.
+fn request(connection: &TcpStream) -> Option<String> {
+    let mut lines = BufReader::new(connection).lines();
+    let first = lines.next()?.ok()?;
+    for line in lines {
+        if line.ok()?.is_empty() {
+            break;
+        }
+    }
+    Some(first)
+}
+
+fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
+    match answer {
+        Answer::Silence => Some(connection),
+        Answer::Now(head, body) | Answer::Kept(head, body) => {
+            let length = body.len();
+            let close = if matches!(answer, Answer::Now(..)) { "connection: close\r\n" } else { "" };
+            let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
+            connection.write_all(text.as_bytes()).ok();
+            matches!(answer, Answer::Kept(..)).then_some(connection)
+        }
+        Answer::Open(body) => {
+            let length = body.len();
+            let text =
+                format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n");
+            connection.write_all(text.as_bytes()).ok();
+            Some(connection)
+        }
+    }
+}
+
+/// A kubeconfig for what listens on `port`.
+pub(crate) fn kubeconfig(folder: &Path, port: u16) -> PathBuf {
+    let file = folder.join("kubeconfig");
+    let config = json!({
+        "clusters": [{"name": "a", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        "users": [{"name": "a", "user": {}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "current-context": "a",
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
+}
