@@ -22,7 +22,8 @@ mod world;
 use world::{Kind, World};
 
 fn years() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let number =
+        |name: &str| std::env::var_os(name).map(|text| text.to_str().unwrap().parse::<u64>().unwrap());
     match number("CNI_STEWARD_YEAR") {
         Some(seed) => vec![seed],
         None => (0..number("CNI_STEWARD_YEARS").unwrap_or(100)).collect(),
