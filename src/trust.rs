@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 use crate::pki::{Fault, Why};
 
 pub mod certified;
-mod fault;
+pub mod fault;
 pub mod files;
 pub mod inject;
 pub mod keeper;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use hyper::http::header::{DATE, HeaderMap};
+use hyper::header::{DATE, HeaderMap};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;

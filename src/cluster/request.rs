@@ -225,7 +225,6 @@ impl Cluster {
         serde_json::from_slice(&answer).map_err(|error| call.fails(Cause::Garbage(error.to_string())))
     }
 
-    /// The answer to a GET.
     pub(super) async fn text(&self, uri: &str) -> Result<Bytes, Cause> {
         let limit = self.timeout;
         let answered = tokio::time::timeout(limit, async { self.whole(plain(uri)?).await });

@@ -33,11 +33,19 @@ impl Bundle {
         Self { foreign: authorities.len() != count, authorities }
     }
 
-    /// What every entry has to hold: the authorities of the Secret, and those of ours that are in an entry already.
-    pub fn wanted(keeping: &Keeping, memory: Option<&Keeping>, live: &[Self], now: Timestamp) -> Self {
+    /// What every entry has to hold: the authorities of the Secret, those of ours that are in an entry already, and that
+    /// of the leaf we serve ourselves.
+    pub fn wanted(
+        keeping: &Keeping,
+        memory: Option<&Keeping>,
+        served: Option<&Certificate>,
+        live: &[Self],
+        now: Timestamp,
+    ) -> Self {
         let remembered = memory.filter(|_| keeping.leaf.is_none()).into_iter().flat_map(Keeping::authorities);
         let all =
             keeping.authorities().chain(remembered).chain(live.iter().flat_map(|entry| &entry.authorities));
+        let all = all.chain(served);
         let lives = |authority: &&Certificate| now < authority.not_after;
         let mut authorities = distinct(all.filter(lives).cloned());
         authorities.truncate(MOST);

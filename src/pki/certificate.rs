@@ -67,6 +67,7 @@ impl fmt::Display for Name {
 #[derive(Debug, Clone)]
 pub struct Certificate {
     der: CertificateDer<'static>,
+    fingerprint: Fingerprint,
     /// The key it is for, as `SubjectPublicKeyInfo`.
     public_key: Vec<u8>,
     /// Valid from.
@@ -128,7 +129,8 @@ impl Certificate {
         let names = names.unwrap_or_default();
         let subject = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         let subject = subject.unwrap_or_default().to_owned();
-        Ok(Self { der, public_key, not_before, not_after, names, is_authority, subject })
+        let fingerprint = Fingerprint::of(&der);
+        Ok(Self { der, fingerprint, public_key, not_before, not_after, names, is_authority, subject })
     }
 
     /// Its bytes.
@@ -138,7 +140,7 @@ impl Certificate {
 
     /// What tells it from others.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.der)
+        self.fingerprint
     }
 
     /// As text.

@@ -82,8 +82,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn version(generation: i64) -> Option<Version> {
-        Some(Version { uid: "one".into(), generation })
+    fn version(generation: i64) -> Version {
+        Version { uid: "one".into(), generation }
     }
 
     #[test]
@@ -94,18 +94,18 @@ mod tests {
         let old = Bundle::read(&one);
         let both = Bundle::read(&format!("{one}{two}"));
         let mut seen = Coverage::default();
-        seen.see(at(0), version(1).as_ref(), &[both.clone(), old.clone()]);
+        seen.see(at(0), Some(&version(1)), &[both.clone(), old.clone()]);
         assert_eq!(seen.of(at(5), &ca), None, "one entry lacks it");
         let all = [both.clone(), both];
-        seen.see(at(10), version(2).as_ref(), &all);
-        seen.see(at(20), version(2).as_ref(), &all);
+        seen.see(at(10), Some(&version(2)), &all);
+        seen.see(at(20), Some(&version(2)), &all);
         assert_eq!(seen.of(at(25), &ca), Some(at(15)));
-        seen.see(at(30), version(3).as_ref(), &all);
+        seen.see(at(30), Some(&version(3)), &all);
         assert_eq!(seen.of(at(30), &ca), Some(at(20)), "a change that was seen from both sides");
-        seen.see(at(40), version(5).as_ref(), &all);
+        seen.see(at(40), Some(&version(5)), &all);
         assert_eq!(seen.of(at(40), &ca), Some(at(0)), "a change was missed");
-        seen.see(at(50), version(6).as_ref(), &[old.clone(), old]);
-        seen.see(at(51), version(7).as_ref(), &all);
+        seen.see(at(50), Some(&version(6)), &[old.clone(), old]);
+        seen.see(at(51), Some(&version(7)), &all);
         assert_eq!(seen.of(at(52), &ca), Some(at(1)), "wiped and healed");
         seen.see(at(60), None, &[]);
         assert_eq!(seen.of(at(70), &ca), Some(at(10)), "nobody is told to call us");

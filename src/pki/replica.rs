@@ -141,6 +141,7 @@ impl Replica {
             coverage: &self.coverage,
             canary,
             memory: self.memory(),
+            served: self.served(),
         };
         rotation::plan(&self.lives, &self.keeping, &seen)
     }

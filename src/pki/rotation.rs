@@ -76,6 +76,8 @@ pub struct Seen<'a> {
     pub canary: Canary,
     /// The last Secret with a whole leaf that this replica saw.
     pub memory: Option<&'a Keeping>,
+    /// What this replica serves.
+    pub served: Option<&'a Leaf>,
 }
 
 /// What to do next; both may be done, in this order.
@@ -146,7 +148,8 @@ pub fn plan(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>) -> Plan {
     let doubt = seen.own.duration_since(seen.now).abs() > DOUBT;
     // Expired is what both witnesses call so.
     let judged = seen.now.min(seen.own);
-    let wanted = Bundle::wanted(keeping, seen.memory, seen.entries, judged);
+    let wanted =
+        Bundle::wanted(keeping, seen.memory, seen.served.map(|leaf| &leaf.signer), seen.entries, judged);
     let in_order = wanted.is_empty() || seen.entries.iter().all(|entry| entry.says(&wanted));
     let mut plan = Plan { trust: (!in_order).then_some(wanted), ..Plan::default() };
     if keeping.leaf.is_none() && seen.memory.is_some_and(|memory| memory.leaf.is_some()) {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::fault::Fault;
 use super::inject::Configuration;
 use super::probe::{self, Found};
 use super::secret::{self, Secret};
 use super::shelf::{self, Shelf};
-use super::{fault, tell};
+use super::tell;
 use crate::cluster::{ApiError, Cluster, Instance, Writer};
 use crate::leader::lease::Leadership;
 use crate::pki::rotation::{Canary, Lifetimes, Plan};
@@ -64,6 +65,7 @@ pub struct Keeper {
     rest_until: Instant,
     probe_at: Instant,
     told: tell::Told,
+    fault: Fault,
 }
 
 impl Keeper {
@@ -74,6 +76,7 @@ impl Keeper {
         folder: Option<&Path>,
         slot: Arc<CertSlot>,
         metrics: Arc<Metrics>,
+        fault: Fault,
     ) -> Self {
         let all = instance.dns_names().into_iter().chain(instance.canary_dns_names());
         let names: Vec<Name> = all.map(Name::Dns).collect();
@@ -92,6 +95,7 @@ impl Keeper {
             rest_until: Instant::now(),
             probe_at: Instant::now() + PROBE_OFTEN,
             told: tell::Told::default(),
+            fault,
         }
     }
 
@@ -209,16 +213,16 @@ impl Keeper {
         let plan = self.plan(means);
         let mut outcome = Ok(());
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
-            fault::point("before", "trust");
+            self.fault.point("before", "trust");
             outcome = found.trust(cluster, writer, instance, bundle).await;
-            fault::point("after", "trust");
+            self.fault.point("after", "trust");
             match &outcome {
                 Ok(()) => tell::trusted(means),
                 Err(error) => self.failed(means, "trust", error),
             }
         }
         if let Some(step) = &plan.secret {
-            fault::point("before", step.name());
+            self.fault.point("before", step.name());
             let made = self.replica.carry_out(step, cluster.now(), clock::now(), &self.names);
             let changes = match made {
                 Ok(changes) => changes,
@@ -229,7 +233,7 @@ impl Keeper {
             };
             let version = stored.as_ref().map(Secret::version);
             let written = secret::write(cluster, writer, instance, version, &changes).await;
-            fault::point("after", step.name());
+            self.fault.point("after", step.name());
             match &written {
                 Ok(()) => tell::stepped(means, step),
                 Err(error) => self.failed(means, step.name(), error),

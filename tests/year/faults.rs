@@ -1,5 +1,7 @@
 //! What goes wrong.
 
+use std::collections::BTreeSet;
+
 use cni_steward::pki::keeping::{KEYS, Texts};
 use cni_steward::pki::{Bundle, authority, leaf};
 
@@ -17,15 +19,14 @@ impl World {
                     self.kill(index);
                 }
             }
-            (2, _) => self.hand_over(index),
-            (3, _) => self.cut_off(index),
-            (_, Kind::Gentle) => self.hand_over(index),
+            (2, _) => self.cut_off(index),
+            (3, _) | (_, Kind::Gentle) => self.hand_over(index),
             (_, Kind::Rough) => self.rough(index),
         }
     }
 
     fn hand_over(&mut self, index: usize) {
-        self.note(format!("replica {index} leads"));
+        self.note(&format!("replica {index} leads"));
         // Now and then the one before has not noticed.
         let two = self.random.once_in(3);
         for (other, node) in self.nodes.iter_mut().enumerate() {
@@ -37,7 +38,7 @@ impl World {
     fn cut_off(&mut self, index: usize) {
         let until = self.now + self.random.between(1, if self.kind == Kind::Gentle { DAY } else { 20 * DAY });
         let all = self.random.once_in(3);
-        self.note(format!("the API server cannot be reached, by {}", if all { "anyone" } else { "one" }));
+        self.note(&format!("the API server cannot be reached, by {}", if all { "anyone" } else { "one" }));
         for (other, node) in self.nodes.iter_mut().enumerate() {
             if all || other == index {
                 node.alone_until = until;
@@ -49,52 +50,63 @@ impl World {
         let while_it_lasts = self.now + self.random.between(1, 30 * DAY);
         match self.random.below(14) {
             0 => {
-                self.note("the Secret is deleted".into());
+                self.note("the Secret is deleted");
                 self.store(None);
             }
             1 => self.damage(),
             2 => self.ask_for_a_new_authority(),
             3 => self.foreign_secret(),
             4 => self.older_secret(),
+            5 | 7 | 8 if !self.copies_agree() => {}
             5 => {
-                self.note("the bundles are wiped".into());
+                self.note("the bundles are wiped");
                 let entries = vec![Bundle::default(); self.configuration().entries.len()];
                 self.configure_theirs(entries);
             }
             6 => self.foreign_bundle(),
             7 => self.older_bundle(),
             8 => {
-                self.note("the configuration is deleted".into());
+                self.note("the configuration is deleted");
                 for configuration in &mut self.configurations {
                     configuration.theirs = true;
                 }
                 self.configure_theirs(Vec::new());
             }
             9 => {
-                self.note("the canary breaks".into());
+                self.note("the canary breaks");
                 self.canary_breaks_until = while_it_lasts;
             }
             10 => {
-                self.note("the bundle may not be written".into());
+                self.note("the bundle may not be written");
                 self.trust_forbidden_until = while_it_lasts;
             }
             11 => {
-                self.note("the Secret may not be written".into());
+                self.note("the Secret may not be written");
                 self.secret_forbidden_until = while_it_lasts;
             }
             // Two clocks that are wrong alike would convince anyone.
             12 if self.nodes.iter().all(|node| node.clock_jumps_until <= self.now) => {
-                self.note("an API server's clock is 400 days ahead".into());
+                self.note("an API server's clock is 400 days ahead");
                 self.bad_server_until = while_it_lasts;
             }
             _ if self.bad_server_until > self.now => {}
             _ => {
-                self.note(format!("the clock of replica {index} jumps"));
+                self.note(&format!("the clock of replica {index} jumps"));
                 let days = *self.random.pick(&[-400, 0, 0, 400]);
-                self.nodes[index].clock = days * DAY as i64;
+                self.nodes[index].clock = days * DAY.cast_signed();
                 self.nodes[index].clock_jumps_until = while_it_lasts;
             }
         }
+    }
+
+    /// Secret and bundles know the same authorities. When both are set back before one was healed from the other, no
+    /// program can know what a replica that was cut off still serves.
+    fn copies_agree(&self) -> bool {
+        let Some(secret) = &self.secret else { return false };
+        let known: BTreeSet<_> =
+            secret.keeping.authorities().map(cni_steward::pki::Certificate::fingerprint).collect();
+        let entries = &self.configuration().entries;
+        !entries.is_empty() && entries.iter().all(|entry| entry.fingerprints() == known)
     }
 
     /// A configuration that is not there can only be made anew, as the chart has it.
@@ -113,7 +125,7 @@ impl World {
     fn damage(&mut self) {
         let key = *self.random.pick(&KEYS);
         let how = self.random.below(4);
-        self.note(format!("{key} of the Secret is damaged ({how})"));
+        self.note(&format!("{key} of the Secret is damaged ({how})"));
         let other = authority::make(self.time(0)).unwrap();
         self.change(|texts| {
             let Some(text) = texts.get_mut(key) else { return };
@@ -128,13 +140,13 @@ impl World {
     }
 
     fn ask_for_a_new_authority(&mut self) {
-        self.note("ca.key is taken away".into());
+        self.note("ca.key is taken away");
         self.change(|texts| drop(texts.remove("ca.key")));
     }
 
     /// Whole and for our names, but nobody was told to trust it.
     fn foreign_secret(&mut self) {
-        self.note("another issuer writes its certificate into the Secret".into());
+        self.note("another issuer writes its certificate into the Secret");
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name.push(rcgen::DnType::CommonName, "corp");
@@ -150,17 +162,17 @@ impl World {
     }
 
     fn older_secret(&mut self) {
-        let kept: Vec<Texts> = self.history.iter().cloned().collect();
-        if kept.is_empty() || self.secret.is_none() {
+        let kept: Vec<Texts> = self.history.clone();
+        if kept.is_empty() || !self.copies_agree() {
             return;
         }
-        self.note("the Secret is restored from a backup".into());
+        self.note("the Secret is restored from a backup");
         let texts = self.random.pick(&kept).clone();
         self.store(Some(texts));
     }
 
     fn foreign_bundle(&mut self) {
-        self.note("one entry gets another's bundle".into());
+        self.note("one entry gets another's bundle");
         let mut entries = self.configuration().entries.clone();
         if let Some(entry) = entries.first_mut() {
             let key = rcgen::KeyPair::generate().unwrap();
@@ -171,7 +183,7 @@ impl World {
     }
 
     fn older_bundle(&mut self) {
-        self.note("the bundles are set back".into());
+        self.note("the bundles are set back");
         let all: Vec<Configuration> = self.configurations.clone();
         let entries = self.random.pick(&all).entries.clone();
         if !entries.is_empty() {

@@ -143,7 +143,7 @@ impl World {
                 phase: Phase::Read,
                 leads: index == 0,
                 alone_until: 0,
-                clock: random.between(0, 2 * SKEW) as i64 - SKEW as i64,
+                clock: random.between(0, 2 * SKEW).cast_signed() - SKEW.cast_signed(),
                 clock_jumps_until: 0,
                 server: 0,
                 mounted: None,
@@ -204,7 +204,7 @@ impl World {
         self.healed().map_err(|error| self.report(&error))
     }
 
-    pub fn note(&mut self, what: String) {
+    pub fn note(&mut self, what: &str) {
         self.log.push_back(format!("{} {what}", self.time(0)));
         if self.log.len() > 40 {
             self.log.pop_front();
@@ -225,7 +225,7 @@ impl World {
     /// The true time, or what a clock shows that is ahead.
     pub fn time(&self, ahead: i64) -> Timestamp {
         let start: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-        start.checked_add(SignedDuration::from_millis(self.now as i64 + ahead)).unwrap()
+        start.checked_add(SignedDuration::from_millis(self.now.cast_signed() + ahead)).unwrap()
     }
 
     pub fn configuration(&self) -> &Configuration {
@@ -234,7 +234,7 @@ impl World {
 
     /// What some API server may have now.
     fn visible(&self) -> impl Iterator<Item = &Configuration> {
-        let settle = LIVES.settle.as_millis() as u64;
+        let settle = LIVES.settle.as_secs() * SECOND;
         let end = self.configurations.len();
         let stale = self.configurations.iter().rposition(|one| one.at + settle <= self.now).unwrap_or(0);
         self.configurations[stale..end].iter()
@@ -242,10 +242,8 @@ impl World {
 
     pub fn configure(&mut self, entries: Vec<Bundle>, theirs: bool) {
         let before = self.configuration();
-        let (uid, generation) = match before.entries.is_empty() {
-            true => (before.uid + 1, 1),
-            false => (before.uid, before.generation + 1),
-        };
+        let (uid, generation) =
+            if before.entries.is_empty() { (before.uid + 1, 1) } else { (before.uid, before.generation + 1) };
         self.configurations.push(Configuration::new(self.now, uid, generation, entries, theirs));
         self.wake();
     }
@@ -272,7 +270,7 @@ impl World {
 
     /// The process dies; it comes back with what is mounted.
     pub fn kill(&mut self, index: usize) {
-        self.note(format!("replica {index} dies"));
+        self.note(&format!("replica {index} dies"));
         let back = self.now + self.random.between(SECOND, 120 * SECOND);
         let node = &mut self.nodes[index];
         node.replica = None;
@@ -284,7 +282,7 @@ impl World {
     fn act(&mut self, index: usize) {
         let now = self.now;
         if self.nodes[index].clock_jumps_until <= now {
-            self.nodes[index].clock %= SKEW as i64;
+            self.nodes[index].clock %= SKEW.cast_signed();
         }
         if self.nodes[index].replica.is_none() {
             let mounted = self.nodes[index].mounted.as_deref().cloned();
@@ -348,9 +346,9 @@ impl World {
         let node = &mut self.nodes[index];
         node.replica.as_mut().unwrap().see_secret(keeping);
         self.serve(index);
-        let server = self.random.between(0, 2 * SKEW) as i64 - SKEW as i64;
+        let server = self.random.between(0, 2 * SKEW).cast_signed() - SKEW.cast_signed();
         let bad = self.bad_server_until > self.now && self.random.once_in(2);
-        let server = if bad { 400 * DAY as i64 } else { server };
+        let server = if bad { 400 * DAY.cast_signed() } else { server };
         self.nodes[index].server = server;
         let canary = self.canary(index, server);
         let (api, own, at) = (self.time(server), self.time(self.nodes[index].clock), self.at(index));
@@ -380,7 +378,7 @@ impl World {
         let serves = replica.served().map(|leaf| (leaf.certificate.fingerprint(), leaf.signer.fingerprint()));
         if serves != node.serves {
             node.serves = serves;
-            self.note(format!("replica {index} serves {serves:?}"));
+            self.note(&format!("replica {index} serves {serves:?}"));
         }
     }
 
@@ -423,7 +421,7 @@ impl World {
             return;
         }
         let entries = vec![bundle.clone(); self.configuration().entries.len()];
-        self.note(format!("replica {index} tells to trust {:?}", bundle.fingerprints()));
+        self.note(&format!("replica {index} tells to trust {:?}", bundle.fingerprints()));
         self.writes += 1;
         self.configure(entries, false);
     }
@@ -442,7 +440,7 @@ impl World {
         let changes = replica.carry_out(step, server, own, &self.names).unwrap();
         let empty = Texts::new();
         let texts = apply(self.secret.as_ref().map_or(&empty, |secret| &secret.texts), &changes);
-        self.note(format!("replica {index} writes {step:?}"));
+        self.note(&format!("replica {index} writes {step:?}"));
         self.writes += 1;
         self.store(Some(texts));
     }
@@ -456,8 +454,8 @@ impl World {
             if early && self.kind == Kind::Rough {
                 continue;
             }
-            let in_time = leaf.certificate.not_before <= self.time(-(SKEW as i64))
-                && self.time(SKEW as i64) < leaf.certificate.not_after;
+            let in_time = leaf.certificate.not_before <= self.time(-(SKEW.cast_signed()))
+                && self.time(SKEW.cast_signed()) < leaf.certificate.not_after;
             if self.kind == Kind::Gentle && !in_time {
                 return Err(format!("replica {index} serves a leaf that is not valid now"));
             }
@@ -480,7 +478,7 @@ impl World {
         if !secret.keeping.flaws.is_empty() {
             return Err(format!("the Secret has flaws: {:?}", secret.keeping.flaws));
         }
-        if leaf.certificate.not_after <= self.time(DAY as i64) {
+        if leaf.certificate.not_after <= self.time(DAY.cast_signed()) {
             return Err("the leaf is about to expire".into());
         }
         let print = leaf.certificate.fingerprint();

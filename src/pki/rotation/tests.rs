@@ -1,1 +1,237 @@
+//! The plan, case by case; `tests/year.rs` plays them all together.
 
+use jiff::ToSpan as _;
+
+use super::carry_out::{Materials, apply};
+use super::*;
+use crate::pki::coverage::Version;
+use crate::pki::keeping::Texts;
+use crate::pki::{Name, Replica};
+
+const LIVES: Lifetimes = Lifetimes { authority: days(300), leaf: days(30), settle: Duration::from_mins(2) };
+
+struct Scene {
+    texts: Texts,
+    replica: Replica,
+    now: Timestamp,
+    at: Duration,
+    generation: i64,
+    entries: Vec<Bundle>,
+}
+
+fn names() -> Vec<Name> {
+    vec!["a.b.svc".parse().unwrap(), "a-canary.b.svc".parse().unwrap()]
+}
+
+impl Scene {
+    /// Nothing is there but the entries.
+    fn new() -> Self {
+        let mut scene = Self {
+            texts: Texts::new(),
+            replica: Replica::new(LIVES, None),
+            now: "2026-11-23T12:00:00Z".parse().unwrap(),
+            at: Duration::ZERO,
+            generation: 1,
+            entries: vec![Bundle::default(); 2],
+        };
+        scene.see();
+        scene
+    }
+
+    /// Bootstrapped and quiet.
+    fn settled() -> Self {
+        let mut scene = Self::new();
+        scene.work(Canary::Silent);
+        scene.pass(5);
+        assert_eq!(scene.work(Canary::Silent), ["promote"]);
+        assert!(scene.work(Canary::Silent).is_empty());
+        scene
+    }
+
+    fn see(&mut self) {
+        let version = Version { uid: "1".into(), generation: self.generation };
+        self.replica.see_configuration(self.at, Some(&version), self.entries.clone());
+        self.replica.see_secret(std::sync::Arc::new(Keeping::read(&self.texts, &names())));
+        self.replica.settle(self.at, self.now);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.at += Duration::from_secs(seconds);
+        self.now = self.now.checked_add(i64::try_from(seconds).unwrap().seconds()).unwrap();
+        self.see();
+    }
+
+    fn plan(&self, canary: Canary) -> Plan {
+        self.replica.plan(self.now, self.now, self.at, canary)
+    }
+
+    /// Does what is planned until there is nothing to do, and says what that was.
+    fn work(&mut self, canary: Canary) -> Vec<&'static str> {
+        let mut done = Vec::new();
+        for _ in 0..10 {
+            let plan = self.plan(canary);
+            if let Some(bundle) = plan.trust {
+                self.entries = vec![bundle; 2];
+                self.generation += 1;
+                done.push("trust");
+            } else if let Some(step) = plan.secret {
+                let changes = self.replica.carry_out(&step, self.now, self.now, &names()).unwrap();
+                self.texts = apply(&self.texts, &changes);
+                done.push(step.name());
+            } else {
+                return done;
+            }
+            self.see();
+        }
+        panic!("no end of {done:?}");
+    }
+
+    fn trusted(&self) -> Canary {
+        let next = self.replica.keeping().next_leaf.as_ref().unwrap();
+        Canary::Trusted(next.certificate.fingerprint(), Duration::ZERO)
+    }
+}
+
+#[test]
+fn from_nothing_the_authority_is_told_before_its_leaf_is_in_force() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.work(Canary::Silent), ["new_authority", "trust"]);
+    assert!(scene.replica.served().is_none());
+    scene.pass(2);
+    assert_eq!(scene.work(Canary::Silent), ["promote"]);
+    assert!(scene.replica.served().is_some());
+}
+
+#[test]
+fn a_renewed_leaf_waits_for_the_canary() {
+    let mut scene = Scene::settled();
+    scene.pass(21 * 86_400);
+    assert_eq!(scene.work(Canary::Silent), ["new_leaf"]);
+    assert_eq!(scene.plan(Canary::Silent).waiting, Some(Waiting::Canary));
+    let Canary::Trusted(leaf, _) = scene.trusted() else { panic!() };
+    let late = Canary::Trusted(leaf, Duration::from_mins(1));
+    assert_eq!(scene.plan(late).waiting, Some(Waiting::Canary), "an answer of long ago");
+    assert_eq!(scene.work(scene.trusted()), ["promote"]);
+}
+
+/// Fault 44: API servers hear late.
+#[test]
+fn a_new_authority_waits_for_the_settling_time_however_often_the_canary_answers() {
+    let mut scene = Scene::settled();
+    let before = scene.replica.served().unwrap().certificate.fingerprint();
+    scene.texts.remove("ca.key");
+    scene.see();
+    assert_eq!(scene.work(Canary::Silent), ["new_authority", "trust"]);
+    scene.pass(119);
+    assert_eq!(scene.plan(scene.trusted()).waiting, Some(Waiting::Settling));
+    scene.pass(1);
+    assert_eq!(scene.work(scene.trusted()), ["promote"]);
+    assert_ne!(scene.replica.served().unwrap().certificate.fingerprint(), before);
+    assert_eq!(scene.replica.keeping().old.len(), 1, "the old authority is still told");
+}
+
+/// Fault 39.
+#[test]
+fn a_clock_that_is_wrong_makes_nothing() {
+    let scene = Scene::settled();
+    let ahead = scene.now.checked_add((24 * 400).hours()).unwrap();
+    for (now, own) in [(ahead, scene.now), (scene.now, ahead)] {
+        let plan = scene.replica.plan(now, own, scene.at, Canary::Silent);
+        assert!(plan.secret.is_none() && plan.trust.is_none(), "{plan:?}");
+    }
+}
+
+/// Fault 42 and 43.
+#[test]
+fn a_wiped_foreign_or_new_bundle_is_made_whole_and_authorities_of_ours_in_it_are_kept() {
+    let mut scene = Scene::settled();
+    scene.entries[0] = Bundle::default();
+    scene.generation += 1;
+    scene.see();
+    assert_eq!(scene.work(Canary::Silent), ["trust"]);
+    let other = crate::pki::authority::make(scene.now).unwrap();
+    let ours = scene.entries[1].pem();
+    scene.entries[1] = Bundle::read(&format!("{ours}{}", other.cert));
+    scene.generation += 1;
+    scene.see();
+    assert_eq!(scene.work(Canary::Silent), ["trust", "remember"]);
+    assert_eq!(scene.entries[0].authorities().len(), 2);
+}
+
+/// Fault 37.
+#[test]
+fn a_secret_that_is_lost_or_half_is_written_again_and_never_served() {
+    for key in ["tls.crt", "tls.key", "ca.crt"] {
+        let mut scene = Scene::settled();
+        let (served, whole) = (scene.replica.served().unwrap().pair.clone(), scene.texts.clone());
+        scene.texts.insert(key.into(), "-----BEGIN".into());
+        scene.see();
+        assert_eq!(scene.replica.served().unwrap().pair, served);
+        assert_eq!(scene.work(Canary::Silent), ["restore"], "{key}");
+        assert_eq!(scene.texts, whole);
+        scene.texts.clear();
+        scene.see();
+        assert_eq!(scene.work(Canary::Silent), ["restore"]);
+        assert_eq!(scene.texts, whole);
+    }
+}
+
+/// Law 9, whoever wrote the Secret.
+#[test]
+fn no_leaf_is_served_that_was_not_seen_covered_for_long_enough() {
+    let mut scene = Scene::settled();
+    let elsewhere = Scene::settled();
+    let served = scene.replica.served().unwrap().pair.clone();
+    scene.texts = elsewhere.texts.clone();
+    scene.see();
+    assert_eq!(scene.replica.served().unwrap().pair, served, "another cluster's Secret");
+    scene.work(Canary::Silent);
+    scene.pass(119);
+    assert_eq!(scene.replica.served().unwrap().pair, served);
+    scene.pass(1);
+    assert_ne!(scene.replica.served().unwrap().pair, served);
+}
+
+#[test]
+fn what_is_not_ours_is_no_authority() {
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let pair = crate::pki::Pair { cert: ca.pem(), key: key.serialize_pem() };
+    let leaf = crate::pki::leaf::make(now, &pair, &names()).unwrap();
+    let texts = [("ca.crt", pair.cert), ("tls.crt", leaf.cert), ("tls.key", leaf.key)];
+    let texts = texts.into_iter().map(|(key, text)| (key.to_owned(), text)).collect();
+    let keeping = Keeping::read(&texts, &names());
+    assert!(keeping.leaf.is_none() && keeping.authority.is_none());
+    assert_eq!(keeping.flaws[0].to_string().split(':').next(), Some("ca.crt"));
+}
+
+#[test]
+fn a_coming_authority_that_is_never_trusted_does_not_cost_the_leaf() {
+    let mut scene = Scene::settled();
+    scene.now = scene.now.checked_add((24 * 201).hours()).unwrap();
+    // The bundle cannot be written; the leaf is renewed under the authority that is trusted.
+    let (mut served, mut steps) = (Vec::new(), 0);
+    while steps < 40 {
+        let plan = scene.plan(Canary::Silent);
+        let Some(step) = plan.secret else { break };
+        let materials = Materials {
+            lives: &LIVES,
+            memory: scene.replica.memory(),
+            entries: scene.replica.entries(),
+            names: &names(),
+            now: scene.now,
+            own: scene.now,
+        };
+        let changes = carry_out(&step, scene.replica.keeping(), &materials).unwrap();
+        scene.texts = apply(&scene.texts, &changes);
+        scene.pass(700);
+        served.push(step.name());
+        steps += 1;
+    }
+    assert!(served.contains(&"promote"), "{served:?}");
+    let leaf = scene.replica.served().unwrap();
+    assert!(leaf.certificate.not_after > scene.now, "{served:?}");
+}
