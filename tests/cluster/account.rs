@@ -273,8 +273,37 @@ fn metadata_only() {
         refused(patch, &output);
         assert!(output.stderr.contains("cni-steward-own-account"), "not by the policy: {patch}\n{output}");
     }
+    trust_only(&account);
     // All of that was refused by the rules and not by chance.
     all_that_it_does(&account);
+}
+
+/// Of the webhook configuration the account may change whom the API server trusts, and not whom it calls about what.
+fn trust_only(account: &Account) {
+    // One that nothing calls, as nobody serves here.
+    let entry = serde_json::json!({"name": "cluster.cni-steward.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+        "clientConfig": {"service": {"name": "cni-steward", "namespace": "kube-system", "path": "/mutate"}}});
+    let configuration = serde_json::json!({"apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration", "metadata": {"name": "cni-steward"}, "webhooks": [entry]});
+    account.plane.kubectl_stdin(User::Admin, &["create", "-f", "-"], &configuration.to_string()).ok();
+    let object = "mutatingwebhookconfiguration/cni-steward";
+    let all = r#"[{"op":"add","path":"/webhooks/0/rules","value":[{"apiGroups":["*"],"apiVersions":["*"],"operations":["*"],"resources":["*"]}]}]"#;
+    for patch in [
+        all,
+        r#"[{"op":"replace","path":"/webhooks/0/clientConfig","value":{"url":"https://evil.example.org/"}}]"#,
+        r#"[{"op":"replace","path":"/webhooks/0/clientConfig/service/name","value":"evil"}]"#,
+        r#"[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]"#,
+        r#"[{"op":"remove","path":"/webhooks/0"}]"#,
+        r#"[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]"#,
+    ] {
+        let output = account.patch(object, "json", patch);
+        refused(patch, &output);
+        assert!(output.stderr.contains("cni-steward-own-account"), "not by the policy: {patch}\n{output}");
+    }
+    let pem = std::fs::read(account.plane.folder().join("ca.crt")).unwrap();
+    let bundle = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pem);
+    let patch = format!(r#"[{{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{bundle}"}}]"#);
+    account.patch(object, "json", &patch).ok();
 }
 
 fn cluster_admin() {

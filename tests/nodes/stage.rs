@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::cell;
 use crate::cluster::{ADDRESSES, Cluster, PATIENCE};
-use crate::support::control_plane::{Helm, User};
+use crate::support::control_plane::{ADDRESS, Helm, User};
 use crate::support::http::Client;
 use crate::support::{Output, until};
 
@@ -63,7 +63,9 @@ impl Stage {
 
     /// `helm <command> cni-steward` with no more than the image and these values.
     pub(crate) fn helm_bare(&self, command: &str, values: &str) {
-        let values = format!("--set=image.tag=dev,{values}");
+        // Without kube-proxy nobody answers at the address of Service kubernetes.
+        let api = format!("k8sServiceHost={ADDRESS},k8sServicePort={}", self.cluster.plane.port());
+        let values = format!("--set=image.tag=dev,{api},{values}");
         let words = [command, RELEASE, CHART, "--namespace=kube-system", &values];
         self.cluster.plane.helm(self.helm, &words).ok();
     }
