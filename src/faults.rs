@@ -20,3 +20,17 @@ pub fn point(name: &str) {
 /// Nothing.
 #[cfg(not(debug_assertions))]
 pub const fn point(_name: &str) {}
+
+/// The point `before-STEP`.
+pub fn before(step: &str) {
+    if cfg!(debug_assertions) {
+        point(&format!("before-{step}"));
+    }
+}
+
+/// The point `after-STEP`.
+pub fn after(step: &str) {
+    if cfg!(debug_assertions) {
+        point(&format!("after-{step}"));
+    }
+}

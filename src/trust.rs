@@ -15,7 +15,6 @@ use rustls::sign::CertifiedKey;
 use crate::pki::{Fault, Why};
 
 pub mod certified;
-pub mod fault;
 pub mod files;
 pub mod inject;
 pub mod keeper;

@@ -31,7 +31,6 @@ use crate::telemetry::logs::{self, Format, Verbosity};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{clock, sink::Sink};
 use crate::trust::Source;
-use crate::trust::fault::Fault;
 use crate::trust::keeper::Keeper;
 
 use refresh::{Origins, Served};
@@ -161,9 +160,9 @@ async fn serve(
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let steward = installation.map(|(cluster, instance)| {
         let keeper = source.is_none().then(|| {
-            let TrustArgs { lifetimes, secret, die, .. } = &args.trust;
-            let (slot, metrics, fault) = (Arc::clone(&slot), Arc::clone(&metrics), Fault(die.clone()));
-            Keeper::start(&instance, *lifetimes, secret.as_deref(), slot, metrics, fault)
+            let TrustArgs { lifetimes, secret, .. } = &args.trust;
+            let (slot, metrics) = (Arc::clone(&slot), Arc::clone(&metrics));
+            Keeper::start(&instance, *lifetimes, secret.as_deref(), slot, metrics)
         });
         Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain, keeper)
     });

@@ -40,9 +40,6 @@ pub struct TrustArgs {
     /// How long authority and certificate live, and how long an API server may take to hear of a change; for tests.
     #[arg(long, hide = true, value_parser = lifetimes, env = "CNI_STEWARD_LIFETIMES", default_value = "87600h,2160h,2m")]
     pub lifetimes: Lifetimes,
-    /// Where to die, for tests; a release build does not.
-    #[arg(long, hide = true, env = "CNI_STEWARD_DIE")]
-    pub die: Option<String>,
     #[arg(long, hide = true, env = "XDG_STATE_HOME")]
     xdg_state_home: Option<OsString>,
     #[arg(long, hide = true, env = "HOME")]

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::fault::Fault;
 use super::inject::Configuration;
 use super::probe::{self, Found};
 use super::secret::{self, Secret};
 use super::shelf::{self, Shelf};
 use super::tell;
 use crate::cluster::{ApiError, Cluster, Instance, Writer};
+use crate::faults;
 use crate::leader::lease::Leadership;
 use crate::pki::rotation::{Canary, Lifetimes, Plan};
 use crate::pki::{Keeping, Name, Replica};
@@ -65,7 +65,6 @@ pub struct Keeper {
     rest_until: Instant,
     probe_at: Instant,
     told: tell::Told,
-    fault: Fault,
 }
 
 impl Keeper {
@@ -76,7 +75,6 @@ impl Keeper {
         folder: Option<&Path>,
         slot: Arc<CertSlot>,
         metrics: Arc<Metrics>,
-        fault: Fault,
     ) -> Self {
         let all = instance.dns_names().into_iter().chain(instance.canary_dns_names());
         let names: Vec<Name> = all.map(Name::Dns).collect();
@@ -95,7 +93,6 @@ impl Keeper {
             rest_until: Instant::now(),
             probe_at: Instant::now() + PROBE_OFTEN,
             told: tell::Told::default(),
-            fault,
         }
     }
 
@@ -213,16 +210,16 @@ impl Keeper {
         let plan = self.plan(means);
         let mut outcome = Ok(());
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
-            self.fault.point("before", "trust");
+            faults::point("before-trust");
             outcome = found.trust(cluster, writer, instance, bundle).await;
-            self.fault.point("after", "trust");
+            faults::point("after-trust");
             match &outcome {
                 Ok(()) => tell::trusted(means),
                 Err(error) => self.failed(means, "trust", error),
             }
         }
         if let Some(step) = &plan.secret {
-            self.fault.point("before", step.name());
+            faults::before(step.name());
             let made = self.replica.carry_out(step, cluster.now(), clock::now(), &self.names);
             let changes = match made {
                 Ok(changes) => changes,
@@ -233,7 +230,7 @@ impl Keeper {
             };
             let version = stored.as_ref().map(Secret::version);
             let written = secret::write(cluster, writer, instance, version, &changes).await;
-            self.fault.point("after", step.name());
+            faults::after(step.name());
             match &written {
                 Ok(()) => tell::stepped(means, step),
                 Err(error) => self.failed(means, step.name(), error),

@@ -112,7 +112,7 @@ impl Scene {
         let policy = self.folder.join("policy.yaml");
         std::fs::write(&policy, "mode: Adopt").unwrap();
         let mut args = vec![
-            format!("CNI_STEWARD_DIE={die}"),
+            format!("CNI_STEWARD_FAULT={die}"),
             BINARY.to_owned(),
             "serve".to_owned(),
             "--instance=kube-system/cni-steward".to_owned(),

@@ -128,7 +128,7 @@ async fn large_bodies_leave_room_for_small_ones() {
 async fn answers_that_nobody_reads_leave_less_room_for_large_bodies() {
     const ANSWER: usize = 12 << 20;
     let limits =
-        cni_steward::server::Limits { budget_bytes: 16 << 20, answer: Duration::from_secs(60), ..short() };
+        cni_steward::server::Limits { budget_bytes: 16 << 20, answer: Duration::from_mins(1), ..short() };
     let server = start(limits, |body: &[u8]| {
         let reply = echo(body);
         if body == b"{}" { Answer { body: vec![b' '; ANSWER], ..reply } } else { reply }
