@@ -268,10 +268,7 @@ impl Cluster {
         let code = response.status().as_u16();
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = match read(response).await {
-            Ok(body) => {
-                self.wire.done(sender);
-                body
-            }
+            Ok(body) => (self.wire.done(sender), body).1,
             Err(_) => Bytes::new(),
         };
         let mut status: Status = serde_json::from_slice(&body).unwrap_or_else(|_| Status {
@@ -279,8 +276,8 @@ impl Cluster {
             ..Status::default()
         });
         status.code = code;
-        let told = status.details.as_ref().map(|details| u64::from(details.retry_after_seconds));
-        let seconds = asked.or(told.filter(|seconds| *seconds > 0));
+        let told = status.details.as_ref().map_or(0, |details| u64::from(details.retry_after_seconds));
+        let seconds = asked.or((told > 0).then_some(told));
         Err(Cause::Answer { status: Box::new(status), retry_after: seconds.map(Duration::from_secs) })
     }
 }
