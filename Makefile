@@ -35,7 +35,7 @@ CPU = $(if $(filter x86_64-%,$(TRIPLE)),-C target-cpu=x86-64-v2)
 
 # Relocations of a position-independent program, packed: 0.4 MB less in the file, and in memory from the start on (glibc 2.36,
 # binutils 2.38).
-LINK = -C link-arg=-Wl,-z,pack-relative-relocs
+LINK = -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,$(CURDIR)/hack/layout.ld
 
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward

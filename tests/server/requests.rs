@@ -1,5 +1,6 @@
 //! What is no review, and what is told about it.
 
+use cni_steward::telemetry::metrics::Metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -166,6 +167,19 @@ async fn every_metric_is_documented_and_every_documented_metric_is_there() {
     ask(&server, "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n").await;
     drop(TcpStream::connect(server.address).await.unwrap());
     server.counts(r#"cni_steward_tls_handshake_failures_total{cause="closed_by_client"} 1"#).await;
+    // What only happens in a cluster.
+    let Metrics { lease, loops, repairs, trust, .. } = &*server.metrics;
+    lease.failed("conflict");
+    loops.set("repair", true);
+    repairs.stands("DaemonSet/aws-node", None, "in-order");
+    repairs.missed("DaemonSet/aws-node", "eks");
+    repairs.ended("DaemonSet/aws-node", "done");
+    repairs.wrote("DaemonSet/aws-node");
+    repairs.contested("DaemonSet/aws-node", 1);
+    repairs.contest("DaemonSet/aws-node");
+    trust.probe("webhook", true);
+    trust.step("trust");
+    trust.failed("trust", "conflict");
     let mut served: Vec<_> = get(&server, "/metrics").await.lines().filter_map(sample).collect();
     served.sort();
     served.dedup();
