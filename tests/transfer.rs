@@ -517,3 +517,26 @@ fn a_comparison_names_the_holders_of_each_changed_path() {
         ]
     );
 }
+
+#[test]
+fn an_entry_that_says_again_what_it_said_stands_where_its_old_time_puts_it() {
+    let helm = entry("helm", "Apply", T3, &stamped(""));
+    let label = |time: &str, more: &str| {
+        entry("kubectl-label", "Update", time, &format!(r#"{{"f:data":{{}}{more}}}"#))
+    };
+    let terraform = entry("terraform", "Update", T2, r#"{"f:spec":{}}"#);
+    let stored = list(&[&helm, &label(T1, ""), &terraform]);
+    let took = label(T3, r#","f:metadata":{"f:labels":{"f:app.kubernetes.io/managed-by":{}}}"#);
+    let rest = entry(
+        "helm",
+        "Apply",
+        T3,
+        r#"{"f:metadata":{"f:annotations":{"f:meta.helm.sh/release-name":{},"f:meta.helm.sh/release-namespace":{}}}}"#,
+    );
+    let before = list(&[&rest, &terraform, &took]);
+    assert_eq!(replaced(&run(&before, Some(&stored), &Wish { disown: STAMPS, ..wish() })), stored);
+    let edited = entry("terraform", "Update", T2, r#"{"f:spec":{"f:a":{}}}"#);
+    let before = list(&[&rest, &edited, &took]);
+    let outcome = run(&before, Some(&stored), &Wish { disown: STAMPS, ..wish() });
+    assert_eq!(replaced(&outcome), list(&[&helm, &label(T1, ""), &edited]));
+}

@@ -14,13 +14,15 @@ use super::set::Set;
 use super::transfer::Wish;
 
 /// What becomes of an entry that is not the owner's.
-pub(super) enum Rest<'a> {
+pub(super) enum Rest<'s, 'a> {
     /// It stays byte for byte.
     Same,
     /// It held nothing but what it may no longer hold.
     Gone,
     /// It says less.
     Less(Pieces<'a>),
+    /// It says what a stored entry said, whose time is another.
+    Back(&'s Entry<'a>, &'s Known<'a>),
 }
 
 /// Takes the paths of `wish.disown` out of an entry.
@@ -28,7 +30,7 @@ pub(super) fn disown<'s, 'a: 's>(
     entry: &'s Entry<'a>,
     old: Option<&'s List<'a>>,
     wish: &Wish<'_, '_>,
-) -> Rest<'a> {
+) -> Rest<'s, 'a> {
     let Some(known) = entry.known.as_ref().filter(|known| known.is_root() && known.manager != wish.owner)
     else {
         return Rest::Same;
@@ -54,10 +56,13 @@ pub(super) fn disown<'s, 'a: 's>(
         })
     });
     let text = set.text();
-    Rest::Less(match before {
-        Some((entry, known)) if says(known, &set, &text) => entry.raw.into(),
-        _ => write(&known.manager, known.operation, &known.api_version, known.time.as_deref(), text),
-    })
+    match before {
+        Some((entry, known)) if says(known, &set, &text) => Rest::Back(entry, known),
+        _ => {
+            let time = known.time.as_deref();
+            Rest::Less(write(&known.manager, known.operation, &known.api_version, time, text))
+        }
+    }
 }
 
 /// Whether an entry holds exactly `set`, whose canonical text is `text`.

@@ -92,20 +92,26 @@ fn rewritten<'s, 'a: 's>(
     let gathered = gather(list, wish, left)?;
     let mut changed = !gathered.is_settled();
     let mut rows: Vec<Row<'s, 'a>> = Vec::with_capacity(list.entries.len() + 1);
+    let mut back = Vec::new();
     for (place, entry) in list.entries.iter().enumerate() {
         if gathered.takes(place) {
             continue;
         }
         let known = entry.known.as_ref();
-        let text = match rewrite::disown(entry, old, wish) {
-            Rest::Same => entry.raw.into(),
-            rest => {
-                changed = true;
-                let Rest::Less(text) = rest else { continue };
-                text
+        match rewrite::disown(entry, old, wish) {
+            Rest::Same => {
+                rows.push(Row { text: entry.raw.into(), place, known });
+                continue;
             }
-        };
-        rows.push(Row { text, place, known });
+            Rest::Gone => {}
+            Rest::Less(text) => rows.push(Row { text, place, known }),
+            Rest::Back(stored, known) => back.push((stored, known, place)),
+        }
+        changed = true;
+    }
+    for (stored, known, place) in back {
+        let at = order::place(known, rows.iter().map(|row| row.known));
+        rows.insert(at.min(rows.len()), Row { text: stored.raw.into(), place, known: Some(known) });
     }
     if !changed {
         return None;
