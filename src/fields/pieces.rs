@@ -9,12 +9,20 @@ use std::fmt;
 
 /// Shorter text is copied: lending it costs more.
 const SHORT: usize = 1024;
+/// Room for what stands around long pieces, so that it does not grow step by step.
+const ROOM: usize = 1024;
 
 /// A text, piece by piece.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Pieces<'a> {
     done: Vec<Cow<'a, str>>,
     tail: String,
+}
+
+impl Default for Pieces<'_> {
+    fn default() -> Self {
+        Self { done: Vec::new(), tail: String::with_capacity(ROOM) }
+    }
 }
 
 impl<'a> Pieces<'a> {
@@ -50,6 +58,7 @@ impl<'a> Pieces<'a> {
 
     /// Appends all of another text.
     pub fn append(&mut self, other: Self) {
+        self.done.reserve(other.done.len() + 1);
         for piece in other.done {
             match piece {
                 Cow::Borrowed(text) => self.lend(text),
@@ -69,13 +78,14 @@ impl<'a> Pieces<'a> {
             self.tail.push_str(&text);
         } else {
             self.finish();
-            self.tail = text;
+            self.done.push(Cow::Owned(text));
         }
     }
 
     fn finish(&mut self) {
         if !self.tail.is_empty() {
-            self.done.push(Cow::Owned(std::mem::take(&mut self.tail)));
+            let tail = std::mem::replace(&mut self.tail, String::with_capacity(ROOM));
+            self.done.push(Cow::Owned(tail));
         }
     }
 
@@ -91,9 +101,7 @@ impl<'a> Pieces<'a> {
 
 impl<'a> From<&'a str> for Pieces<'a> {
     fn from(text: &'a str) -> Self {
-        let mut pieces = Self::default();
-        pieces.lend(text);
-        pieces
+        Self { done: vec![Cow::Borrowed(text)], tail: String::new() }
     }
 }
 
