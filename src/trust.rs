@@ -29,6 +29,9 @@ pub mod watch;
 pub use files::Files;
 pub use state::State;
 
+/// The field manager of what is written into the Secret and the webhook configuration.
+const MANAGER: &str = "cni-steward-ca";
+
 /// Where the certificate comes from.
 #[derive(Debug, Clone)]
 pub enum Source {

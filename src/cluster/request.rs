@@ -84,6 +84,16 @@ impl<'a> Call<'a> {
         Self { verb, method, reference, uri, content_type: "application/json", body: Vec::new() }
     }
 
+    fn create(reference: &'a Reference, query: &str) -> Self {
+        Self::new("create", Method::POST, reference, format!("{}{query}", reference.collection()))
+    }
+
+    fn patch(reference: &'a Reference, patch: Patch<'_>) -> Self {
+        let uri = format!("{}?{}", reference.object(), patch.query());
+        let call = Self::new("patch", Method::PATCH, reference, uri);
+        Self { content_type: patch.content_type(), ..call }
+    }
+
     fn carrying(mut self, body: &impl Serialize) -> Result<Self, ApiError> {
         self.body = serde_json::to_vec(body)
             .map_err(|error| ApiError::new(self.verb, self.reference, Cause::Garbage(error.to_string())))?;
@@ -105,16 +115,6 @@ impl Cluster {
         }
     }
 
-    /// Asks the API server something that is no object (access reviews): a POST that changes nothing.
-    pub async fn ask<T: DeserializeOwned>(
-        &self,
-        reference: &Reference,
-        question: &impl Serialize,
-    ) -> Result<T, ApiError> {
-        let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(question)?;
-        self.done(call, Effect::Free).await
-    }
-
     /// Creates the object; a conflict if there is one already.
     pub async fn create<T: DeserializeOwned>(
         &self,
@@ -123,8 +123,7 @@ impl Cluster {
         manager: &str,
         object: &impl Serialize,
     ) -> Result<T, ApiError> {
-        let uri = format!("{}?fieldManager={manager}", reference.collection());
-        let call = Call::new("create", Method::POST, reference, uri).carrying(object)?;
+        let call = Call::create(reference, &format!("?fieldManager={manager}")).carrying(object)?;
         self.done(call, Effect::Write(writer)).await
     }
 
@@ -134,22 +133,8 @@ impl Cluster {
         reference: &Reference,
         object: &impl Serialize,
     ) -> Result<T, ApiError> {
-        let uri = format!("{}?dryRun=All", reference.collection());
-        let call = Call::new("create", Method::POST, reference, uri).carrying(object)?;
+        let call = Call::create(reference, "?dryRun=All").carrying(object)?;
         self.done(call, Effect::Free).await
-    }
-
-    /// Replaces the object; a conflict if its `metadata.resourceVersion` is not the stored one.
-    pub async fn replace<T: DeserializeOwned>(
-        &self,
-        writer: &Writer,
-        reference: &Reference,
-        manager: &str,
-        object: &impl Serialize,
-    ) -> Result<T, ApiError> {
-        let uri = format!("{}?fieldManager={manager}", reference.object());
-        let call = Call::new("update", Method::PUT, reference, uri).carrying(object)?;
-        self.done(call, Effect::Write(writer)).await
     }
 
     /// Patches the object; an apply creates it if there is none.
@@ -160,34 +145,13 @@ impl Cluster {
         patch: Patch<'_>,
         body: &impl Serialize,
     ) -> Result<T, ApiError> {
-        let uri = format!("{}?{}", reference.object(), patch.query());
-        let mut call = Call::new("patch", Method::PATCH, reference, uri).carrying(body)?;
-        call.content_type = patch.content_type();
+        let call = Call::patch(reference, patch).carrying(body)?;
         self.done(call, Effect::Write(writer)).await
-    }
-
-    /// The same in no more than thought: the answer is what would be stored.
-    pub async fn rehearse_patch<T: DeserializeOwned>(
-        &self,
-        reference: &Reference,
-        patch: Patch<'_>,
-        body: &impl Serialize,
-    ) -> Result<T, ApiError> {
-        let uri = format!("{}?{}&dryRun=All", reference.object(), patch.query());
-        let mut call = Call::new("patch", Method::PATCH, reference, uri).carrying(body)?;
-        call.content_type = patch.content_type();
-        self.done(call, Effect::Free).await
-    }
-
-    /// Deletes the object; an error that [`ApiError::is_not_found`] if there is none.
-    pub async fn delete(&self, writer: &Writer, reference: &Reference) -> Result<(), ApiError> {
-        let call = Call::new("delete", Method::DELETE, reference, reference.object());
-        self.done::<serde::de::IgnoredAny>(call, Effect::Write(writer)).await.map(|_| ())
     }
 
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
     pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
-        let call = Call::new("create", Method::POST, reference, reference.collection()).carrying(object)?;
+        let call = Call::create(reference, "").carrying(object)?;
         self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
     }
 
@@ -198,17 +162,11 @@ impl Cluster {
         patch: Option<Patch<'_>>,
         body: &impl Serialize,
     ) -> Result<T, ApiError> {
-        let mut call = match patch {
-            Some(patch) => {
-                let uri = format!("{}?{}", reference.object(), patch.query());
-                let mut call = Call::new("patch", Method::PATCH, reference, uri);
-                call.content_type = patch.content_type();
-                call
-            }
-            None => Call::new("create", Method::POST, reference, reference.collection()),
+        let call = match patch {
+            Some(patch) => Call::patch(reference, patch),
+            None => Call::create(reference, ""),
         };
-        call = call.carrying(body)?;
-        self.done(call, Effect::Free).await
+        self.done(call.carrying(body)?, Effect::Free).await
     }
 
     async fn done<T: DeserializeOwned>(&self, mut call: Call<'_>, effect: Effect<'_>) -> Result<T, ApiError> {
@@ -298,6 +256,7 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, Cause> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::Secret;
+    use serde::de::IgnoredAny;
 
     use super::*;
     use crate::cluster::Connection;
@@ -319,9 +278,12 @@ mod tests {
         let secret = Reference::of::<Secret>(Some("kube-system"), "a");
         let leading = Leading::begin(Stopwatch::start());
         leading.end();
-        let error = cluster.delete(&Writer::Leading(leading), &secret).await.unwrap_err();
+        let write = async |writer: Writer| {
+            cluster.create::<IgnoredAny>(&writer, &secret, "us", &()).await.unwrap_err()
+        };
+        let error = write(Writer::Leading(leading)).await;
         assert!(error.is_not_leading(), "{error}");
-        let error = cluster.delete(&Writer::operator(), &secret).await.unwrap_err();
+        let error = write(Writer::operator()).await;
         assert_eq!(error.reason(), "unreachable", "{error}");
     }
 }

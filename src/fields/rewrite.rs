@@ -35,15 +35,9 @@ pub(super) fn disown<'s, 'a: 's>(
     else {
         return Rest::Same;
     };
-    if wish.disown.is_empty() {
-        return Rest::Same;
-    }
-    let Ok(mut set) = known.set() else {
+    let Some(set) = without(known, wish.disown) else {
         return Rest::Same;
     };
-    if wish.disown.iter().filter(|path| set.remove(path)).count() == 0 {
-        return Rest::Same;
-    }
     if set.is_empty() {
         return Rest::Gone;
     }
@@ -63,6 +57,15 @@ pub(super) fn disown<'s, 'a: 's>(
             Rest::Less(write(&known.manager, known.operation, &known.api_version, time, text))
         }
     }
+}
+
+/// What an entry holds beside `paths`; `None` when it holds none of them, or cannot be read.
+pub(super) fn without<'a>(known: &Known<'a>, paths: &[&[&str]]) -> Option<Set<'a>> {
+    if paths.is_empty() {
+        return None;
+    }
+    let mut set = known.set().ok()?;
+    (paths.iter().filter(|path| set.remove(path)).count() > 0).then_some(set)
 }
 
 /// Whether an entry holds exactly `set`, whose canonical text is `text`.
@@ -105,6 +108,20 @@ pub(super) fn write<'a>(
     pieces.append(fields);
     pieces.tail().push('}');
     pieces
+}
+
+/// The text of a list of entries.
+pub(super) fn join<'a>(entries: impl Iterator<Item = Pieces<'a>>) -> Pieces<'a> {
+    let mut out = Pieces::default();
+    out.tail().push('[');
+    for (index, entry) in entries.enumerate() {
+        if index > 0 {
+            out.tail().push(',');
+        }
+        out.append(entry);
+    }
+    out.tail().push(']');
+    out
 }
 
 /// The time for the owner's entry when it says something new: the newest of what it took in, but never older

@@ -124,7 +124,7 @@ fn rewritten<'s, 'a: 's>(
     }
     let new = match old {
         Some(old) if same_entries(&rows, old) => old.raw.into(),
-        _ => join(rows.into_iter().map(|row| row.text)),
+        _ => rewrite::join(rows.into_iter().map(|row| row.text)),
     };
     (new != *list.raw).then_some((new, gathered.moved))
 }
@@ -144,7 +144,7 @@ pub fn restart<'a>(old: &List<'a>, wish: &Wish<'_, 'a>) -> Pieces<'a> {
         let time = order::stamp(wish.now);
         rewrite::write(wish.owner, Operation::Apply, wish.api_version, Some(&time), fields)
     };
-    join([entry].into_iter())
+    rewrite::join([entry].into_iter())
 }
 
 /// One entry of the new list.
@@ -220,18 +220,4 @@ fn same_entries(rows: &[Row<'_, '_>], old: &List<'_>) -> bool {
     new.sort_unstable();
     stored.sort_unstable();
     new == stored
-}
-
-/// The text of a list of entries.
-fn join<'a>(entries: impl Iterator<Item = Pieces<'a>>) -> Pieces<'a> {
-    let mut out = Pieces::default();
-    out.tail().push('[');
-    for (index, entry) in entries.enumerate() {
-        if index > 0 {
-            out.tail().push(',');
-        }
-        out.append(entry);
-    }
-    out.tail().push(']');
-    out
 }

@@ -15,22 +15,17 @@ pub fn withdraw(list: &List<'_>, manager: &str, paths: &[&[&str]]) -> Option<Str
         let ours = entry.known.as_ref().filter(|known| {
             known.is_root() && known.operation == Operation::Update && known.manager == manager
         });
-        let Some((known, Ok(mut set))) = ours.map(|known| (known, known.set())) else {
-            entries.push(entry.raw.to_owned());
+        let Some((known, set)) = ours.and_then(|known| Some((known, rewrite::without(known, paths)?))) else {
+            entries.push(entry.raw.into());
             continue;
         };
-        if paths.iter().filter(|path| set.remove(path)).count() == 0 {
-            entries.push(entry.raw.to_owned());
-            continue;
-        }
         changed = true;
         if !set.is_empty() {
             let time = known.time.as_deref();
-            let less = rewrite::write(manager, Operation::Update, &known.api_version, time, set.text());
-            entries.push(less.to_string());
+            entries.push(rewrite::write(manager, Operation::Update, &known.api_version, time, set.text()));
         }
     }
-    (changed && !entries.is_empty()).then(|| format!("[{}]", entries.join(",")))
+    (changed && !entries.is_empty()).then(|| rewrite::join(entries.into_iter()).to_string())
 }
 
 #[cfg(test)]

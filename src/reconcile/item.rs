@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::pace::Backoff;
+use super::plan::Metadata;
 use super::teller::{Teller, Told};
 use crate::cluster::{ApiError, Reference};
 use crate::policy::{Kind, Target};
@@ -38,17 +37,6 @@ pub(super) struct Item {
     pub(super) told: Told,
     /// Versions that our own writes have replaced: a watch tells of them after the fact.
     passed: VecDeque<String>,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    resource_version: String,
 }
 
 impl Item {
@@ -87,8 +75,7 @@ impl Item {
     pub(super) fn hears(&mut self, news: News, teller: &Teller) -> bool {
         match news {
             News::Stands(text) => {
-                let version = serde_json::from_str::<Head>(&text).map(|head| head.metadata.resource_version);
-                if version.is_ok_and(|version| self.passed.contains(&version)) {
+                if Metadata::of(&text).is_some_and(|head| self.passed.contains(&head.resource_version)) {
                     return false;
                 }
                 self.text = Some(text);

@@ -83,9 +83,16 @@ struct Head {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
-    resource_version: String,
+pub(super) struct Metadata {
+    pub(super) resource_version: String,
     deletion_timestamp: Option<IgnoredAny>,
+}
+
+impl Metadata {
+    /// Of a stored object, given as JSON text.
+    pub(super) fn of(stored: &str) -> Option<Self> {
+        serde_json::from_str::<Head>(stored).ok().map(|head| head.metadata)
+    }
 }
 
 /// Plans the next write of a stored object, given as JSON text. `stops` says which paths are not to be repaired now.
@@ -100,12 +107,12 @@ pub fn plan(
         Ok(object) => object,
         Err(problem) => return Plan::odd(&problem),
     };
-    let Ok(head) = serde_json::from_str::<Head>(stored) else {
+    let Some(head) = Metadata::of(stored) else {
         return Plan::odd("it has no resourceVersion");
     };
     let mut plan = Plan::odd("");
-    plan.version = head.metadata.resource_version;
-    if head.metadata.deletion_timestamp.is_some() {
+    plan.version = head.resource_version;
+    if head.deletion_timestamp.is_some() {
         plan.state = State::Going;
         plan.message = format!("{target} is being deleted");
         return plan;

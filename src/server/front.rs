@@ -72,10 +72,7 @@ impl Front {
         let shown = self.readiness.slot.shown(canary).map(|leaf| leaf.to_string());
         let key = if canary { canary::CANARY } else { canary::PROBE };
         let answer = canary::answer(body.bytes(), key, shown.as_deref());
-        let mut response = Response::new(Full::from(answer.body));
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = answered(answer.status, answer.body.into());
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         Ok(response)
     }
@@ -96,11 +93,7 @@ impl Front {
         self.metrics.response_bytes.inc_by(answer.body.len() as u64);
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &policy.hash, took);
-        let mut response = Response::new(Full::new(self.budget.answer(answer.body)));
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+        Ok(answered(answer.status, self.budget.answer(answer.body)))
     }
 
     async fn refuse(&self, refusal: &Refusal, mut request: Request<Incoming>) -> Reply {
@@ -134,6 +127,13 @@ impl Desk for Front {
             Err(refusal) => self.refuse(&refusal, request).await,
         }
     }
+}
+
+fn answered(status: u16, json: Bytes) -> Reply {
+    let mut response = Response::new(Full::new(json));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The head says JSON, as it is.

@@ -11,12 +11,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::MANAGER;
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::pki::Bundle;
 use crate::pki::coverage::Version;
-
-/// The field manager of the bundles.
-const MANAGER: &str = "cni-steward-ca";
 
 /// The webhook configuration as it is stored.
 #[derive(Debug, Deserialize)]

@@ -201,12 +201,8 @@ impl Keeper {
 
     async fn round(&mut self, means: &Means, writer: &Writer) -> Result<(), ApiError> {
         let (cluster, instance) = (&means.cluster, &means.instance);
-        let found = cluster.get::<Configuration>(&Configuration::reference(instance)).await;
-        let found = found.inspect_err(|error| self.failed(means, "read", error))?;
-        let stored = cluster.get::<Secret>(&Secret::reference(instance)).await;
-        let stored = stored.inspect_err(|error| self.failed(means, "read", error))?;
-        self.see_configuration(instance, found.as_ref());
-        self.see_secret(stored.as_ref());
+        let read = self.read(means).await;
+        let (found, stored) = read.inspect_err(|error| self.failed(means, "read", error))?;
         let plan = self.plan(means);
         let mut outcome = Ok(());
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
@@ -238,11 +234,18 @@ impl Keeper {
             outcome = outcome.and(written);
         }
         // What was written is read back before anything else is planned.
+        self.read(means).await?;
+        outcome
+    }
+
+    /// Reads both objects anew, the configuration first.
+    async fn read(&mut self, means: &Means) -> Result<(Option<Configuration>, Option<Secret>), ApiError> {
+        let (cluster, instance) = (&means.cluster, &means.instance);
         let found = cluster.get::<Configuration>(&Configuration::reference(instance)).await?;
         let stored = cluster.get::<Secret>(&Secret::reference(instance)).await?;
         self.see_configuration(instance, found.as_ref());
         self.see_secret(stored.as_ref());
-        outcome
+        Ok((found, stored))
     }
 
     async fn probe(&mut self, means: &Means) {

@@ -10,12 +10,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
+use super::MANAGER;
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::pki::keeping::{KEYS, Texts};
 use crate::pki::rotation::Changes;
-
-/// The field manager of what is written into the Secret.
-const MANAGER: &str = "cni-steward-ca";
 
 /// The Secret as it is stored.
 #[derive(Debug, Deserialize)]

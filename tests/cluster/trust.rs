@@ -296,16 +296,19 @@ fn rotates() {
     );
 }
 
+/// Around each write on the way to an authority in force.
+const TO_A_NEW_AUTHORITY: [&str; 6] = [
+    "before-new_authority",
+    "after-new_authority",
+    "before-trust",
+    "after-trust",
+    "before-promote",
+    "after-promote",
+];
+
 fn killed_at_each_step() {
     let scene = Scene::new(Version::V1_36);
-    for at in [
-        "before-new_authority",
-        "after-new_authority",
-        "before-trust",
-        "after-trust",
-        "before-promote",
-        "after-promote",
-    ] {
+    for at in TO_A_NEW_AUTHORITY {
         scene.dies(at);
     }
     let steward = scene.start("");
@@ -314,14 +317,7 @@ fn killed_at_each_step() {
     // A new authority is asked for, and each of the steps to it ends in a death.
     let data = scene.secret().unwrap();
     scene.patch(&json!({"data": {"ca.key": null}}));
-    for at in [
-        "before-new_authority",
-        "after-new_authority",
-        "before-trust",
-        "after-trust",
-        "before-promote",
-        "after-promote",
-    ] {
+    for at in TO_A_NEW_AUTHORITY {
         scene.dies(at);
     }
     let steward = scene.start("");
