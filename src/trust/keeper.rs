@@ -217,7 +217,9 @@ impl Keeper {
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
             let generation = found.version().generation;
             let begun = self.fight.seen(self.replica.entries(), generation, &found.writer(), self.at());
-            begun.iter().for_each(|contest| tell::contested(means, contest));
+            if let Some(contest) = &begun {
+                tell::contested(means, contest);
+            }
             faults::point("before-trust");
             outcome = found.trust(cluster, writer, instance, bundle).await;
             faults::point("after-trust");
