@@ -17,7 +17,7 @@ use crate::scene::NEW;
 use crate::support::balancer::Replica;
 use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::http::Client;
-use crate::support::steward::{self, BINARY};
+use crate::support::steward;
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
 use crate::support::watchdog::{Background, Folder};
@@ -175,7 +175,7 @@ impl Scene {
         let mut args = vec![
             format!("CNI_STEWARD_FAULT={die}"),
             format!("CNI_STEWARD_IDENTITY={identity}"),
-            BINARY.to_owned(),
+            steward::binary(),
             "serve".to_owned(),
             "--instance=kube-system/cni-steward".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
