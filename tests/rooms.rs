@@ -11,8 +11,13 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 16] = [
     "policy",
+    "cluster/inventory/installation",
+    "cluster/inventory/network",
+    "cluster/inventory/node",
+    "cluster/inventory/release",
+    "cluster/inventory/target",
     "fields",
     "pki",
     "admission",
