@@ -38,6 +38,7 @@ enum Command {
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    #[command(after_help = status::EXAMPLES)]
     Status(Box<status::StatusArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]

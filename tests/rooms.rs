@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "policy",
     "cluster/inventory/installation",
     "cluster/inventory/network",
@@ -22,6 +22,7 @@ const PURE: [&str; 16] = [
     "pki",
     "admission",
     "acceptance",
+    "findings",
     "leader/claim",
     "reconcile/contest",
     "reconcile/pace",

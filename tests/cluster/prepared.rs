@@ -116,6 +116,8 @@ impl State {
             Self::Fight => {
                 plane.eks_apply(fixtures::EKS_APPLY).ok();
                 readme_stamps(&plane);
+                // Times in managedFields are whole seconds, and what is written with the creation is no later write.
+                std::thread::sleep(std::time::Duration::from_secs(4));
                 helm(&plane, Helm::V4, &["--force-conflicts"]);
                 addon(&plane);
             }
