@@ -7,7 +7,6 @@ use crate::scene::ADOPT;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
 use crate::support::fixtures::{self, CORE_FOUR};
 use crate::support::steward::Steward;
-use crate::support::tools::Tool::{self, Helm3, Helm4};
 
 /// A state of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,15 +65,6 @@ impl State {
         Self::Adopted,
         Self::Fight,
     ];
-
-    /// What has to be there beside API server, etcd and kubectl.
-    pub(crate) const fn needs(self) -> Option<Tool> {
-        match self {
-            Self::Helm3 => Some(Helm3),
-            Self::Helm4 | Self::Fight => Some(Helm4),
-            _ => None,
-        }
-    }
 
     /// Makes it.
     pub(crate) fn prepare(self) -> Prepared {
