@@ -34,6 +34,8 @@ pub struct Audit<'a> {
     pub reason: &'a str,
     /// Hash of the policy that decided.
     pub policy: &'a str,
+    /// The decision's identifier: the same in the log line and in the Event.
+    pub decision: &'a str,
 }
 
 /// What is answered.

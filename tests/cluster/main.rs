@@ -17,6 +17,7 @@ mod answers;
 mod capa;
 mod chart;
 mod draw;
+mod explain;
 mod exported;
 mod features;
 mod forecast;
@@ -52,6 +53,7 @@ fn main() {
         leader::CASES,
         trust::CASES,
         status::CASES,
+        explain::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
