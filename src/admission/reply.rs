@@ -53,7 +53,7 @@ pub enum Say<'a> {
 /// again for characters to escape.
 pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<'_>>) -> Vec<u8> {
     let patch = if let Say::Patch(patch) = say { patch.len() } else { 0 };
-    let mut out = Vec::with_capacity(512 + patch / 3 * 4);
+    let mut out = Vec::with_capacity(640 + patch / 3 * 4);
     out.extend_from_slice(
         br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"#,
     );

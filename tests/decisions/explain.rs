@@ -39,8 +39,7 @@ fn the_rule_that_decided_is_the_last_one_and_names_what_it_found() {
     let protect = || policy("mode: Block\nclusterApi: Protect");
     let full = annotated("x", &"y".repeat(256 * 1024));
     let in_order = Write::create(&target("CustomResourceDefinition")).manager("kubectl");
-    let untouched =
-        policy("mode: Adopt\nabsorb: [nobody]");
+    let untouched = policy("mode: Adopt\nabsorb: [nobody]");
     let cases = [
         (Write::create(&daemon_set()), adopt(), Reason::Adopted, "changes", "as listed above"),
         (in_order, untouched, Reason::InOrder, "changes", "as the policy wants it"),
