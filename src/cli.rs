@@ -18,6 +18,8 @@ pub mod greeting;
 pub mod policy_file;
 pub mod review;
 pub mod serve;
+pub mod status;
+pub mod terminal;
 pub mod trust;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
@@ -35,6 +37,9 @@ enum Command {
     /// Answer a recorded review offline: what would the server say, and why.
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
+    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    #[command(after_help = status::EXAMPLES)]
+    Status(Box<status::StatusArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -55,6 +60,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };

@@ -9,6 +9,7 @@
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
+//! | [`findings`] | what there is to say about a cluster: who owns the VPC CNI, and what is wrong | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod cluster;
 pub mod faults;
 pub mod fields;
+pub mod findings;
 pub mod leader;
 pub mod pki;
 pub mod policy;

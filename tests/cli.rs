@@ -208,7 +208,7 @@ fn export_webhook_never_prints_a_private_key() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [vec!["serve"], vec!["review"], vec!["export", "webhook"]] {
+    for args in [vec!["serve"], vec!["review"], vec!["status"], vec!["export", "webhook"]] {
         let text = ok(&[args.as_slice(), &["--help"]].concat());
         assert!(text.contains("Examples:") && text.contains("cni-steward "), "{args:?}: {text}");
     }

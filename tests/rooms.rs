@@ -11,12 +11,18 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 17] = [
     "policy",
+    "cluster/inventory/installation",
+    "cluster/inventory/network",
+    "cluster/inventory/node",
+    "cluster/inventory/release",
+    "cluster/inventory/target",
     "fields",
     "pki",
     "admission",
     "acceptance",
+    "findings",
     "leader/claim",
     "reconcile/contest",
     "reconcile/pace",

@@ -8,7 +8,7 @@ use super::said::Said;
 use crate::fields::Pieces;
 
 /// Room for what stands around a patch, so that it does not grow step by step.
-pub(super) const ROOM: usize = 512;
+pub(super) const ROOM: usize = 640;
 
 /// Longest warning that every client shows whole (`admission/v1/types.go`).
 const MAX_WARNING: usize = 120;
@@ -36,6 +36,8 @@ pub struct Audit<'a> {
     pub reason: &'a str,
     /// Hash of the policy that decided.
     pub policy: &'a str,
+    /// The decision's identifier: the same in the log line and in the Event.
+    pub decision: &'a str,
 }
 
 /// What is answered.

@@ -24,9 +24,13 @@ use crate::telemetry::metrics::Metrics;
 /// Answers a review; handed in from outside, so that this room knows no policy.
 pub type Answering = dyn for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync;
 
+/// Is told what was decided, for those who are not asked: must not wait.
+pub type Telling = dyn Fn(&Record<'_>) + Send + Sync;
+
 /// Takes reviews in and gives answers out.
 pub struct Front {
     answering: Arc<Answering>,
+    telling: Option<Arc<Telling>>,
     readiness: Readiness,
     limits: Limits,
     budget: Arc<Budget>,
@@ -43,7 +47,12 @@ impl Front {
     ) -> Self {
         let budget = Arc::new(Budget::new(limits.budget_bytes, metrics.bodies.clone()));
         let answering = Arc::new(answering);
-        Self { answering, readiness, limits, budget, metrics }
+        Self { answering, telling: None, readiness, limits, budget, metrics }
+    }
+
+    /// The same, and `telling` is told of each decision.
+    pub fn telling(self, telling: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
+        Self { telling: Some(Arc::new(telling)), ..self }
     }
 
     async fn review(&self, request: &mut Request<Incoming>) -> Result<Reply, Refusal> {
@@ -93,6 +102,9 @@ impl Front {
         self.metrics.response_bytes.inc_by(answer.body.len() as u64);
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &policy.hash, took);
+        if let Some(telling) = &self.telling {
+            telling(&answer.record);
+        }
         let Answer { status, body, .. } = answer;
         Ok(answered(status, Outgoing::answer(body, review)))
     }

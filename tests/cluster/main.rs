@@ -17,6 +17,7 @@ mod answers;
 mod capa;
 mod chart;
 mod draw;
+mod explain;
 mod exported;
 mod features;
 mod forecast;
@@ -25,6 +26,7 @@ mod helm;
 mod leader;
 mod modes;
 mod pairs;
+mod prepared;
 mod raw;
 mod real;
 mod repair;
@@ -32,6 +34,7 @@ mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod status;
 mod trust;
 mod writers;
 
@@ -49,6 +52,8 @@ fn main() {
         account::CASES,
         leader::CASES,
         trust::CASES,
+        status::CASES,
+        explain::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
