@@ -12,12 +12,15 @@ use crate::policy::Policy;
 
 pub mod address;
 pub mod cluster;
+pub mod complete;
+pub mod completion;
 pub mod export;
 mod forecast;
 pub mod greeting;
 pub mod policy_file;
 pub mod review;
 pub mod serve;
+pub mod terminal;
 pub mod trust;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.

@@ -11,12 +11,14 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 13] = [
     "policy",
     "fields",
     "pki",
     "admission",
     "acceptance",
+    "audit",
+    "layout",
     "leader/claim",
     "reconcile/contest",
     "reconcile/pace",

@@ -1,0 +1,87 @@
+//! The report for a person at a terminal: the rows, what could not be looked at and why, what the codes mean, and the sum.
+
+use std::fmt::Write as _;
+
+use super::{Report, Row, State, counted};
+use crate::layout::{Terminal, Tone};
+
+const HEADINGS: [&str; 7] = ["CONTEXT", "OWNER", "INSTALLED BY", "VPC CNI", "KUBERNETES", "POLICY", "FINDINGS"];
+
+/// The report as text.
+pub fn table(report: &Report, terminal: Terminal) -> String {
+    let mut rows = vec![HEADINGS.map(|heading| (Tone::Strong, heading.to_owned()))];
+    rows.extend(report.rows.iter().map(cells));
+    let mut out = terminal.table(&rows);
+    gaps(&mut out, report, terminal);
+    findings(&mut out, report, terminal);
+    out.push('\n');
+    sum(&mut out, report, terminal);
+    out
+}
+
+fn cells(row: &Row) -> [(Tone, String); 7] {
+    let context = (Tone::Plain, row.context.clone());
+    let seen = match &row.outcome {
+        Ok(seen) => seen,
+        Err(gap) => {
+            let reason = (Tone::Bad, format!("not audited: {}", gap.reason));
+            return [context, said(""), said(""), said(""), said(""), said(""), reason];
+        }
+    };
+    let codes = seen.codes().join(" ");
+    let codes = if codes.is_empty() { (Tone::Good, "none".to_owned()) } else { (Tone::Warn, codes) };
+    let [owner, installed_by, cni, kubernetes, mode] =
+        [&seen.owner, &seen.installed_by, &seen.cni, &seen.kubernetes, &seen.mode].map(|text| said(text));
+    [context, owner, installed_by, cni, kubernetes, mode, codes]
+}
+
+/// A dash for nothing, so that columns can still be counted.
+fn said(text: &str) -> (Tone, String) {
+    if text.is_empty() { (Tone::Faint, "-".to_owned()) } else { (Tone::Plain, text.to_owned()) }
+}
+
+fn gaps(out: &mut String, report: &Report, terminal: Terminal) {
+    if report.count(State::NotAudited) > 0 {
+        heading(out, "Not audited", terminal);
+    }
+    for row in &report.rows {
+        if let Err(gap) = &row.outcome {
+            out.push_str(&terminal.paragraph(2, &row.context));
+            out.push_str(&terminal.paragraph(6, &gap.message));
+        }
+    }
+}
+
+fn findings(out: &mut String, report: &Report, terminal: Terminal) {
+    let codes = report.codes();
+    if codes.is_empty() {
+        return;
+    }
+    heading(out, "Findings (more by: cni-steward status --context CONTEXT)", terminal);
+    let rows: Vec<_> = codes
+        .into_iter()
+        .map(|(code, (message, clusters))| {
+            [(Tone::Warn, format!("  {code}")), (Tone::Plain, format!("{}: {message}", counted(clusters)))]
+        })
+        .collect();
+    out.push_str(&terminal.table(&rows));
+}
+
+fn sum(out: &mut String, report: &Report, terminal: Terminal) {
+    let part = |state, word: &str, tone| {
+        let count = report.count(state);
+        let text = format!("{count} {word}");
+        if count == 0 { text } else { terminal.paint(tone, &text) }
+    };
+    let parts = [
+        part(State::Clear, "clear", Tone::Good),
+        part(State::Findings, "with findings", Tone::Warn),
+        part(State::NotAudited, "not audited", Tone::Bad),
+    ];
+    writeln!(out, "{}: {}", counted(report.rows.len()), parts.join(", ")).ok();
+}
+
+fn heading(out: &mut String, text: &str, terminal: Terminal) {
+    // Writing to a String cannot fail.
+    writeln!(out, "\n{}", terminal.paint(Tone::Strong, text)).ok();
+}
