@@ -11,8 +11,13 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 13] = [
+const PURE: &[&str] = &[
     "policy",
+    "cluster/inventory/installation",
+    "cluster/inventory/network",
+    "cluster/inventory/node",
+    "cluster/inventory/release",
+    "cluster/inventory/target",
     "fields",
     "pki",
     "admission",
