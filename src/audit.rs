@@ -10,11 +10,13 @@ use jiff::Timestamp;
 mod csv;
 mod html;
 mod json;
+mod row;
 mod table;
 
 pub use csv::csv;
 pub use html::html;
 pub use json::json;
+pub use row::row;
 pub use table::table;
 
 /// What was seen in all clusters.
@@ -114,8 +116,11 @@ impl Report {
     fn codes(&self) -> BTreeMap<&str, (&str, usize)> {
         let mut codes = BTreeMap::new();
         for seen in self.rows.iter().filter_map(|row| row.outcome.as_ref().ok()) {
-            let once: BTreeMap<&str, &str> =
-                seen.findings.iter().map(|finding| (finding.code.as_str(), finding.message.as_str())).collect();
+            let once: BTreeMap<&str, &str> = seen
+                .findings
+                .iter()
+                .map(|finding| (finding.code.as_str(), finding.message.as_str()))
+                .collect();
             for (code, message) in once {
                 codes.entry(code).or_insert((message, 0)).1 += 1;
             }

@@ -64,8 +64,10 @@ impl Terminal {
     }
 
     fn rows(&self, rows: &[&[(Tone, String)]]) -> String {
-        let rows: Vec<Vec<(Tone, String)>> =
-            rows.iter().map(|row| row.iter().map(|(tone, text)| (*tone, printable(text))).collect()).collect();
+        let rows: Vec<Vec<(Tone, String)>> = rows
+            .iter()
+            .map(|row| row.iter().map(|(tone, text)| (*tone, printable(text))).collect())
+            .collect();
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         let natural = (0..columns).map(|column| {
             let cells = rows.iter().filter_map(|row| row.get(column));
@@ -110,7 +112,9 @@ impl Terminal {
     /// A paragraph whose lines all begin `indent` columns in.
     pub fn paragraph(&self, indent: usize, text: &str) -> String {
         let room = self.width.saturating_sub(indent).max(NARROWEST);
-        broken(&printable(text), room).iter().fold(String::new(), |out, line| format!("{out}{:indent$}{line}\n", ""))
+        broken(&printable(text), room)
+            .iter()
+            .fold(String::new(), |out, line| format!("{out}{:indent$}{line}\n", ""))
     }
 }
 
@@ -176,14 +180,16 @@ mod tests {
 
     #[test]
     fn columns_line_up_also_where_characters_are_wide() {
-        let table = terminal(80).table(&rows(&[["CONTEXT", "OWNER"], ["生产集群", "helm"], ["é", ""], ["", "eks"]]));
+        let table =
+            terminal(80).table(&rows(&[["CONTEXT", "OWNER"], ["生产集群", "helm"], ["é", ""], ["", "eks"]]));
         assert_eq!(table, "CONTEXT   OWNER\n生产集群  helm\né\n          eks\n");
     }
 
     #[test]
     fn what_does_not_fit_goes_on_in_its_column_and_nothing_is_lost() {
         let long = "arn:aws:eks:eu-west-1:111122223333:cluster/prod";
-        let table = terminal(40).table(&rows(&[["CONTEXT", "OWNER", "N"], [long, "Helm release aws-vpc-cni", "1"]]));
+        let table =
+            terminal(40).table(&rows(&[["CONTEXT", "OWNER", "N"], [long, "Helm release aws-vpc-cni", "1"]]));
         assert_eq!(
             table,
             "CONTEXT            OWNER              N\n\

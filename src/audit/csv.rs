@@ -6,7 +6,16 @@
 use super::{Report, Row};
 
 const HEADER: [&str; 10] = [
-    "context", "server", "owner", "installed_by", "vpc_cni", "kubernetes", "mode", "findings", "not_audited", "message",
+    "context",
+    "server",
+    "owner",
+    "installed_by",
+    "vpc_cni",
+    "kubernetes",
+    "mode",
+    "findings",
+    "not_audited",
+    "message",
 ];
 
 /// The report as CSV. Codes in one field are separated by spaces; `not_audited` is the reason, or empty.

@@ -13,10 +13,11 @@ use super::{Gap, Report, Row, Seen, State, counted};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
-const HEADINGS: [&str; 7] = ["Context", "Owner", "Installed by", "VPC CNI", "Kubernetes", "Policy", "Findings"];
+const HEADINGS: [&str; 7] =
+    ["Context", "Owner", "Installed by", "VPC CNI", "Kubernetes", "Policy", "Findings"];
 
-/// The report as a page.
-pub fn html(report: &Report) -> String {
+/// The report as a page; `program` is the command as the person types it.
+pub fn html(report: &Report, program: &str) -> String {
     let mut page = String::with_capacity(STYLE.len() + SCRIPT.len() + 512 * (report.rows.len() + 8));
     head(&mut page, report);
     filters(&mut page, report);
@@ -29,7 +30,7 @@ pub fn html(report: &Report) -> String {
         cluster(&mut page, row);
     }
     page.push_str("</tbody></table></div>\n");
-    codes(&mut page, report);
+    codes(&mut page, report, program);
     add(&mut page, format_args!("<script>{SCRIPT}</script>\n</html>\n"));
     page
 }
@@ -141,7 +142,7 @@ fn nothing(page: &mut String) {
     page.push_str("<td class=\"none\" data-v=\"\">–</td>");
 }
 
-fn codes(page: &mut String, report: &Report) {
+fn codes(page: &mut String, report: &Report, program: &str) {
     let codes = report.codes();
     if codes.is_empty() {
         return;
@@ -158,7 +159,12 @@ fn codes(page: &mut String, report: &Report) {
             ),
         );
     }
-    page.push_str("</dl>\n<p>More about one cluster: <code>cni-steward status --context CONTEXT</code></p>\n");
+    add(
+        page,
+        format_args!(
+            "</dl>\n<p>More about one cluster: <code>{program} status --context CONTEXT</code></p>\n"
+        ),
+    );
 }
 
 fn add(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use super::{Report, Row, State, counted};
 use crate::layout::{Terminal, Tone};
 
-const HEADINGS: [&str; 7] = ["CONTEXT", "OWNER", "INSTALLED BY", "VPC CNI", "KUBERNETES", "POLICY", "FINDINGS"];
+const HEADINGS: [&str; 7] =
+    ["CONTEXT", "OWNER", "INSTALLED BY", "VPC CNI", "KUBERNETES", "POLICY", "FINDINGS"];
 
-/// The report as text.
-pub fn table(report: &Report, terminal: Terminal) -> String {
+/// The report as text; `program` is the command as the person types it.
+pub fn table(report: &Report, terminal: Terminal, program: &str) -> String {
     let mut rows = vec![HEADINGS.map(|heading| (Tone::Strong, heading.to_owned()))];
     rows.extend(report.rows.iter().map(cells));
     let mut out = terminal.table(&rows);
     gaps(&mut out, report, terminal);
-    findings(&mut out, report, terminal);
+    findings(&mut out, report, terminal, program);
     out.push('\n');
     sum(&mut out, report, terminal);
     out
@@ -52,12 +53,12 @@ fn gaps(out: &mut String, report: &Report, terminal: Terminal) {
     }
 }
 
-fn findings(out: &mut String, report: &Report, terminal: Terminal) {
+fn findings(out: &mut String, report: &Report, terminal: Terminal, program: &str) {
     let codes = report.codes();
     if codes.is_empty() {
         return;
     }
-    heading(out, "Findings (more by: cni-steward status --context CONTEXT)", terminal);
+    heading(out, &format!("Findings (more by: {program} status --context CONTEXT)"), terminal);
     let rows: Vec<_> = codes
         .into_iter()
         .map(|(code, (message, clusters))| {

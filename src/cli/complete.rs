@@ -32,7 +32,8 @@ pub fn answer(command: &Command, words: &[String], contexts: impl Fn(Option<&str
     let mut found = match (place.waiting, option(last)) {
         (Some(arg), _) => values(arg, last, contexts),
         (None, Some((name, Some(value)))) => {
-            let mut found = long(place.command, name).map(|arg| values(arg, value, contexts)).unwrap_or_default();
+            let mut found =
+                long(place.command, name).map(|arg| values(arg, value, contexts)).unwrap_or_default();
             for candidate in &mut found.candidates {
                 candidate.word = format!("--{name}={}", candidate.word);
             }
@@ -87,7 +88,10 @@ impl<'c> Place<'c> {
             }
         } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
             // `-ojson` has its value with it.
-            let arg = self.command.get_arguments().find(|arg| arg.get_short().map(String::from).as_deref() == Some(letters));
+            let arg = self
+                .command
+                .get_arguments()
+                .find(|arg| arg.get_short().map(String::from).as_deref() == Some(letters));
             self.waiting = arg.filter(|arg| takes_value(arg));
         } else if let Some(command) = self.command.find_subcommand(word) {
             (self.command, self.given) = (command, 0);

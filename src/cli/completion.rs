@@ -4,12 +4,15 @@
 //! is, and in the last line `:0` if a file's name would do too, else `:4`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Command, ValueEnum};
 
+use super::cluster::kubeconfig_files;
 use super::complete::answer;
 use super::terminal;
+use crate::cluster::Kubeconfig;
 
 /// Shown under `--help`.
 pub const EXAMPLES: &str = "\
@@ -43,7 +46,7 @@ enum Shell {
     Fish,
     /// 5.1 or newer.
     #[value(name = "powershell")]
-    PowerShell,
+    Power,
 }
 
 /// The question of a shell.
@@ -51,7 +54,7 @@ enum Shell {
 pub struct CompleteArgs {
     /// The words behind the program's name, the last one as far as it is typed.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// Prints the script.
@@ -60,16 +63,16 @@ pub fn run(args: &CompletionArgs) -> anyhow::Result<ExitCode> {
         Shell::Bash => include_str!("completion/bash.sh"),
         Shell::Zsh => include_str!("completion/zsh.sh"),
         Shell::Fish => include_str!("completion/fish.fish"),
-        Shell::PowerShell => include_str!("completion/powershell.ps1"),
+        Shell::Power => include_str!("completion/powershell.ps1"),
     };
     terminal::print(script)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Answers the question of a shell about `command`.
-pub fn complete(mut command: Command, args: &CompleteArgs) -> anyhow::Result<ExitCode> {
+pub fn complete(mut command: Command, words: &[String]) -> anyhow::Result<ExitCode> {
     command.build();
-    let found = answer(&command, &args.words, |kubeconfig| contexts(kubeconfig));
+    let found = answer(&command, words, contexts);
     let mut out = String::new();
     for candidate in found.candidates {
         // Writing to a String cannot fail.
@@ -84,6 +87,8 @@ pub fn complete(mut command: Command, args: &CompleteArgs) -> anyhow::Result<Exi
 }
 
 /// The contexts of the kubeconfig, or none: a shell that asks while somebody types is told no errors.
-fn contexts(_kubeconfig: Option<&str>) -> Vec<String> {
-    Vec::new()
+fn contexts(kubeconfig: Option<&str>) -> Vec<String> {
+    let list = std::env::var_os("KUBECONFIG");
+    let files = kubeconfig_files(kubeconfig.map(Path::new), list.as_deref());
+    files.and_then(|files| Kubeconfig::read(&files).ok()).map(|read| read.contexts()).unwrap_or_default()
 }

@@ -10,8 +10,8 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-pub use crate::layout::{Terminal, Tone};
 use crate::layout::printable;
+pub use crate::layout::{Terminal, Tone};
 use crate::telemetry::clock::Stopwatch;
 
 /// The exit code of a command that Ctrl-C ended, as shells have it: 128 + SIGINT.
@@ -25,11 +25,13 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const NARROWEST: usize = 40;
 
 /// The options of every command that prints for people.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TerminalArgs {
     /// Whether to colour what is printed.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     color: When,
+    #[arg(long, hide = true, env = "COLUMNS", hide_env = true)]
+    columns: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,14 +46,14 @@ enum When {
 
 impl TerminalArgs {
     /// What standard output is. A pipe or a file has no width; for a terminal `COLUMNS` goes before what it says itself.
-    pub fn stdout(self) -> Terminal {
+    pub fn stdout(&self) -> Terminal {
         let stdout = io::stdout();
         let color = match self.color {
             When::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
             When::Always => true,
             When::Never => false,
         };
-        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let asked = self.columns.as_ref().and_then(|columns| columns.parse().ok());
         let width = if stdout.is_terminal() { asked.or_else(|| columns(&stdout)) } else { None };
         Terminal { color, width: width.map_or(usize::MAX, |width| width.max(NARROWEST)) }
     }
@@ -85,6 +87,14 @@ pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 pub fn progress(line: &str) {
     if io::stderr().is_terminal() {
         writeln!(io::stderr(), "{}", printable(line)).ok();
+    }
+}
+
+/// Ends when the person presses Ctrl-C, which no longer ends the program by itself once this is waited for. Who waits says how things
+/// stand, and leaves with [`INTERRUPTED`].
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -36,7 +36,13 @@ impl Browser {
         let mut child = Command::new("sh")
             .args(["-c", script])
             .arg(program)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--remote-debugging-pipe",
+            ])
             .args(["--disable-dev-shm-usage", "--disable-background-networking", "--window-size=1360,900"])
             .arg(format!("--user-data-dir={}", folder.join("profile").display()))
             .env("HOME", folder.path())

@@ -2,6 +2,8 @@
 
 use cni_steward::audit::{Finding, Gap, Report, Row, Seen};
 
+pub(crate) const PROGRAM: &str = "cni-steward";
+
 /// `size` clusters, the same ones each time.
 pub(crate) fn fleet(size: usize) -> Report {
     Report { time: "2026-11-26T15:04:05Z".parse().unwrap(), rows: (0..size).map(row).collect() }

@@ -6,7 +6,7 @@ use cni_steward::audit::html;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::fleet::fleet;
+use crate::fleet::{PROGRAM, fleet};
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, Chromium};
 
@@ -23,7 +23,7 @@ pub(crate) const CASES: &[Case] = &[
 
 fn browser(rows: usize) -> Browser {
     let mut browser = Browser::start();
-    browser.open(&html(&fleet(rows)));
+    browser.open(&html(&fleet(rows), PROGRAM));
     browser
 }
 
@@ -96,14 +96,18 @@ fn searches() {
     browser.eval("document.getElementById('all').click()");
     browser.eval("document.getElementById('find').value = ''");
     browser.write(" kubectl auth can-i");
-    assert_eq!(shown(&mut browser), ["dev-eu-west-1-7", "dev-us-east-1-17"], "the message of a gap is searched too");
+    assert_eq!(
+        shown(&mut browser),
+        ["dev-eu-west-1-7", "dev-us-east-1-17"],
+        "the message of a gap is searched too"
+    );
     assert_eq!(browser.complaints(), Vec::<Value>::new());
 }
 
 fn without_scripts() {
     let mut browser = Browser::start();
     browser.without_scripts();
-    browser.open(&html(&fleet(20)));
+    browser.open(&html(&fleet(20), PROGRAM));
     assert_eq!(shown(&mut browser).len(), 20);
     assert_eq!(browser.eval("document.querySelectorAll('thead button, label.find:not([hidden])').length"), 0);
     // Which state is shown needs no script.
@@ -139,7 +143,7 @@ fn readable() {
     let pictures = std::env::var_os("CNI_STEWARD_PICTURES").map(std::path::PathBuf::from);
     let mut browser = Browser::start();
     for rows in [3, 20, 500] {
-        browser.open(&html(&fleet(rows)));
+        browser.open(&html(&fleet(rows), PROGRAM));
         for (medium, colours, page) in [
             ("screen", "light", "rgb(246, 247, 248)"),
             ("screen", "dark", "rgb(16, 19, 22)"),
@@ -149,14 +153,21 @@ fn readable() {
             let behind = browser.eval("getComputedStyle(document.body).backgroundColor");
             assert_eq!(behind, page, "{rows} rows, {medium}, {colours}");
             let lowest = browser.eval(CONTRASTS);
-            assert!(lowest[0].as_f64().unwrap() >= 4.5, "{medium}, {colours}: expected a contrast of 4.5, got {lowest}");
+            assert!(
+                lowest[0].as_f64().unwrap() >= 4.5,
+                "{medium}, {colours}: expected a contrast of 4.5, got {lowest}"
+            );
             assert_eq!(browser.eval("document.forms[0].checkVisibility()"), medium == "screen");
             if let Some(folder) = &pictures {
                 browser.picture(&folder.join(format!("{rows}-{medium}-{colours}.png")));
             }
         }
         browser.prefer("screen", "light");
-        assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{rows} rows fit in width");
+        assert_eq!(
+            browser.eval("document.documentElement.scrollWidth <= innerWidth"),
+            true,
+            "{rows} rows fit in width"
+        );
     }
     assert_eq!(browser.complaints(), Vec::<Value>::new());
 }

@@ -102,7 +102,11 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
             .lines()
             .filter_map(|line| line.split_once('='))
             .map(|(name, path)| (name.to_owned(), path.into()))
-            .chain(Tool::PACKAGES.iter().filter_map(|tool| Some((tool.name().to_owned(), in_path(tool.name())?))))
+            .chain(
+                Tool::PACKAGES
+                    .iter()
+                    .filter_map(|tool| Some((tool.name().to_owned(), in_path(tool.name())?))),
+            )
             .collect()
     })
 }

@@ -1,0 +1,77 @@
+//! One cluster's row, from what is live there.
+
+use super::{Gap, Seen};
+use crate::cluster::inventory::{Item, PolicySource, Presence};
+use crate::cluster::{ApiError, Inventory};
+
+impl Gap {
+    /// Why a cluster could not be reached, or a question was not answered.
+    pub fn of(error: &ApiError) -> Self {
+        Self { reason: error.reason(), message: error.to_string() }
+    }
+}
+
+/// What the row says. A gap where a target could not be seen: who owns the others is then a guess.
+pub fn row(live: &Inventory) -> Result<Seen, Gap> {
+    if live.targets.iter().any(|item| matches!(item.state, Presence::Unseen)) {
+        return Err(unseen(live));
+    }
+    let workload = live.workload().and_then(Item::facts);
+    let any = workload.or_else(|| live.standing().map(|(_, facts)| facts).next());
+    Ok(Seen {
+        owner: String::new(),
+        installed_by: any.map(|facts| facts.provenance.word.clone()).unwrap_or_default(),
+        cni: workload
+            .and_then(|facts| version(facts.image.as_deref()?).or(facts.version.as_deref()))
+            .unwrap_or_default()
+            .to_owned(),
+        kubernetes: live.version.clone(),
+        mode: mode(live).to_owned(),
+        findings: Vec::new(),
+    })
+}
+
+fn unseen(live: &Inventory) -> Gap {
+    let targets: Vec<String> = live.targets.iter().map(|item| item.reference.resource()).collect();
+    let first = live.unseen.iter().find(|unseen| targets.contains(&unseen.resource));
+    let Some(first) = first else {
+        return Gap { reason: "other", message: "a target could not be seen".to_owned() };
+    };
+    let others = match live.unseen.len() - 1 {
+        0 => String::new(),
+        others => format!("; and {others} more"),
+    };
+    let message = format!("cannot {} {} {}: {}{others}", first.verb, first.resource, first.name, first.why);
+    Gap { reason: first.reason, message }
+}
+
+/// The tag of an image, without its digest.
+fn version(image: &str) -> Option<&str> {
+    let image = image.split('@').next()?;
+    image.rsplit('/').next()?.split_once(':').map(|(_, tag)| tag)
+}
+
+/// The mode in force, where we are installed.
+fn mode(live: &Inventory) -> &'static str {
+    if live.installations.is_empty() && live.webhooks.is_empty() {
+        return "";
+    }
+    match live.policy_from {
+        PolicySource::Broken(_) => "not known",
+        PolicySource::Given | PolicySource::Installed(..) | PolicySource::Nowhere => live.policy.mode_name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_images_tag_is_its_version() {
+        let registry = "602401143452.dkr.ecr.us-west-2.amazonaws.com:443/amazon-k8s-cni";
+        assert_eq!(version(&format!("{registry}:v1.19.0-eksbuild.1")), Some("v1.19.0-eksbuild.1"));
+        assert_eq!(version(&format!("{registry}:v1.19.0@sha256:abc")), Some("v1.19.0"));
+        assert_eq!(version(registry), None);
+        assert_eq!(version(&format!("{registry}@sha256:abc")), None);
+    }
+}
