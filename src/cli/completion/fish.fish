@@ -6,5 +6,5 @@ function __cni_steward_complete
     string match -v -r '^:\d$' -- $found
     contains -- :0 $found; and __fish_complete_path "$last"
 end
-complete -c cni-steward -f -a '(__cni_steward_complete)'
-complete -c kubectl-cni_steward -f -a '(__cni_steward_complete)'
+complete -k -c cni-steward -f -a '(__cni_steward_complete)'
+complete -k -c kubectl-cni_steward -f -a '(__cni_steward_complete)'
