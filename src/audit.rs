@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::findings::{Certainty, Code, Finding, Owner, Severity};
+
 mod csv;
 mod html;
 mod json;
@@ -40,29 +42,24 @@ pub struct Row {
 }
 
 /// What stands in a cluster that could be looked at. A text is empty where there is nothing to say.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Seen {
-    /// Who owns the VPC CNI, as `status` says it.
-    pub owner: String,
+    /// Who owns the VPC CNI.
+    pub owner: Owner,
+    /// How sure that is.
+    pub certainty: Certainty,
+    /// The release (namespace, name) that its objects name, if they name one.
+    pub release: Option<(String, String)>,
     /// Who installed it: the provenance.
     pub installed_by: String,
-    /// Version of the VPC CNI, by the image of its DaemonSet.
+    /// Version of the VPC CNI, by the image of its `DaemonSet`.
     pub cni: String,
     /// Version of Kubernetes.
     pub kubernetes: String,
     /// The mode of our installation, if there is one.
     pub mode: String,
-    /// What a person should look at.
+    /// What a person should look at, the worst first.
     pub findings: Vec<Finding>,
-}
-
-/// What a person should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Its code in `docs/codes.md`.
-    pub code: String,
-    /// What it means, in one sentence.
-    pub message: String,
 }
 
 /// Why a cluster could not be looked at.
@@ -74,24 +71,39 @@ pub struct Gap {
     pub message: String,
 }
 
-/// How a cluster stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a cluster stands, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Looked at, and nothing to report.
-    Clear,
-    /// With findings.
-    Findings,
-    /// Not looked at, or not far enough to say.
+    /// Not looked at, or not far enough to say: it may hold anything.
     NotAudited,
+    /// A finding is a problem.
+    Problems,
+    /// A finding is a warning, none a problem.
+    Warnings,
+    /// Nothing to do.
+    Clear,
+}
+
+impl State {
+    /// The word for it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NotAudited => "not audited",
+            Self::Problems => "with problems",
+            Self::Warnings => "with warnings",
+            Self::Clear => "clear",
+        }
+    }
 }
 
 impl Row {
     /// How the cluster stands.
     pub fn state(&self) -> State {
-        match &self.outcome {
-            Ok(seen) if seen.findings.is_empty() => State::Clear,
-            Ok(_) => State::Findings,
-            Err(_) => State::NotAudited,
+        let Ok(seen) = &self.outcome else { return State::NotAudited };
+        match seen.findings.iter().map(|finding| finding.code.severity()).min() {
+            Some(Severity::Problem) => State::Problems,
+            Some(Severity::Warning) => State::Warnings,
+            Some(Severity::Note) | None => State::Clear,
         }
     }
 }
@@ -102,40 +114,48 @@ impl Report {
         self.rows.iter().filter(|row| row.state() == state).count()
     }
 
-    /// The state that matters most: a cluster that nobody could look at may hold anything.
+    /// The state of the cluster that stands worst.
     pub fn worst(&self) -> State {
-        let has = |state| self.count(state) > 0;
-        match (has(State::NotAudited), has(State::Findings)) {
-            (true, _) => State::NotAudited,
-            (false, true) => State::Findings,
-            (false, false) => State::Clear,
-        }
+        self.rows.iter().map(Row::state).min().unwrap_or(State::Clear)
     }
 
-    /// Each code once, in order, with its first message and the number of clusters that have it.
-    fn codes(&self) -> BTreeMap<&str, (&str, usize)> {
-        let mut codes = BTreeMap::new();
+    /// Each code once, the worst first, with the first finding of its kind and the number of clusters that have it.
+    fn codes(&self) -> Vec<(&Finding, usize)> {
+        let mut codes: BTreeMap<(Severity, Code), (&Finding, usize)> = BTreeMap::new();
         for seen in self.rows.iter().filter_map(|row| row.outcome.as_ref().ok()) {
-            let once: BTreeMap<&str, &str> = seen
-                .findings
-                .iter()
-                .map(|finding| (finding.code.as_str(), finding.message.as_str()))
-                .collect();
-            for (code, message) in once {
-                codes.entry(code).or_insert((message, 0)).1 += 1;
+            for code in seen.codes() {
+                let Some(first) = seen.findings.iter().find(|finding| finding.code == code) else { continue };
+                codes.entry((code.severity(), code)).or_insert((first, 0)).1 += 1;
             }
         }
-        codes
+        codes.into_values().collect()
     }
 }
 
 impl Seen {
-    /// The codes of the findings, each once, in order.
-    fn codes(&self) -> Vec<&str> {
-        let mut codes: Vec<&str> = self.findings.iter().map(|finding| finding.code.as_str()).collect();
-        codes.sort_unstable();
+    /// The codes of the findings, each once, the worst first.
+    fn codes(&self) -> Vec<Code> {
+        let mut codes: Vec<Code> = self.findings.iter().map(|finding| finding.code).collect();
+        codes.sort_by_key(|code| (code.severity(), *code));
         codes.dedup();
         codes
+    }
+
+    /// The same as one text.
+    fn code_list(&self) -> String {
+        self.codes().into_iter().map(Code::id).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The owner for people: `helm kube-system/aws-vpc-cni`, `eks (likely)`.
+    fn owned_by(&self) -> String {
+        let mut text = self.owner.name().to_owned();
+        if let Some((namespace, name)) = &self.release {
+            text = format!("{text} {namespace}/{name}");
+        }
+        match self.certainty {
+            Certainty::Certain => text,
+            other => format!("{text} ({})", other.name()),
+        }
     }
 }
 

@@ -42,6 +42,7 @@ enum Command {
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    #[command(after_help = status::EXAMPLES)]
     Status(Box<status::StatusArgs>),
     /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
     #[command(after_help = audit::EXAMPLES)]

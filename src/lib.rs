@@ -11,6 +11,7 @@
 //! | [`audit`] | what was seen in many clusters, told as table, JSON, CSV and page | yes |
 //! | [`layout`] | text and tables for a terminal of a known width | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
+//! | [`findings`] | what there is to say about a cluster: who owns the VPC CNI, and what is wrong | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod cluster;
 pub mod faults;
 pub mod fields;
+pub mod findings;
 pub mod layout;
 pub mod leader;
 pub mod pki;

@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "acceptance",
     "audit",
     "layout",
+    "findings",
     "leader/claim",
     "reconcile/contest",
     "reconcile/pace",

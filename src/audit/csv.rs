@@ -5,10 +5,12 @@
 
 use super::{Report, Row};
 
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 12] = [
     "context",
     "server",
     "owner",
+    "certainty",
+    "release",
     "installed_by",
     "vpc_cni",
     "kubernetes",
@@ -28,27 +30,29 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn fields(row: &Row) -> [String; 10] {
-    let (seen, gap) = match &row.outcome {
-        Ok(seen) => (seen.clone(), None),
-        Err(gap) => (super::Seen::default(), Some(gap)),
+fn fields(row: &Row) -> [String; 12] {
+    let mut fields: [String; 12] = std::array::from_fn(|_| String::new());
+    let values = match &row.outcome {
+        Ok(seen) => {
+            let release = seen.release.as_ref().map(|(namespace, name)| format!("{namespace}/{name}"));
+            let (owner, certainty) = (seen.owner.name().to_owned(), seen.certainty.name().to_owned());
+            let (installed_by, cni) = (seen.installed_by.clone(), seen.cni.clone());
+            let (kubernetes, mode) = (seen.kubernetes.clone(), seen.mode.clone());
+            let release = release.unwrap_or_default();
+            vec![owner, certainty, release, installed_by, cni, kubernetes, mode, seen.code_list()]
+        }
+        Err(gap) => {
+            let mut values = vec![String::new(); 8];
+            values.extend([gap.reason.to_owned(), gap.message.clone()]);
+            values
+        }
     };
-    let codes = seen.codes().join(" ");
-    [
-        row.context.clone(),
-        row.server.clone(),
-        seen.owner,
-        seen.installed_by,
-        seen.cni,
-        seen.kubernetes,
-        seen.mode,
-        codes,
-        gap.map(|gap| gap.reason.to_owned()).unwrap_or_default(),
-        gap.map(|gap| gap.message.clone()).unwrap_or_default(),
-    ]
+    let all = [row.context.clone(), row.server.clone()].into_iter().chain(values);
+    fields.iter_mut().zip(all).for_each(|(field, value)| *field = value);
+    fields
 }
 
-fn record(out: &mut String, fields: [&str; 10]) {
+fn record(out: &mut String, fields: [&str; 12]) {
     for (index, text) in fields.into_iter().enumerate() {
         if index > 0 {
             out.push(',');

@@ -1,9 +1,10 @@
-//! The report as JSON, described by `docs/schemas/audit.json`. Names and words are a contract, versioned by `apiVersion`: what is
+//! The report as JSON, described by `docs/schemas/audit.schema.json`. Names and words are a contract, versioned by `apiVersion`: what is
 //! there stays as it is, and more may come. Every key is always there; what there is nothing to say about is null, or an empty list.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Report, Row, State};
+use super::{Report, Row, Seen, State};
+use crate::findings;
 
 /// The report as indented JSON.
 pub fn json(report: &Report) -> String {
@@ -14,7 +15,8 @@ pub fn json(report: &Report) -> String {
         "summary": {
             "clusters": report.rows.len(),
             "clear": report.count(State::Clear),
-            "withFindings": report.count(State::Findings),
+            "withWarnings": report.count(State::Warnings),
+            "withProblems": report.count(State::Problems),
             "notAudited": report.count(State::NotAudited),
         },
         "clusters": report.rows.iter().map(cluster).collect::<Vec<_>>(),
@@ -25,28 +27,20 @@ pub fn json(report: &Report) -> String {
 fn cluster(row: &Row) -> Value {
     let seen = row.outcome.as_ref().ok();
     let gap = row.outcome.as_ref().err();
-    let mut cluster = Map::new();
-    let mut put = |key: &str, value: Value| cluster.insert(key.to_owned(), value);
-    put("context", row.context.as_str().into());
-    put("server", said(&row.server));
-    for (key, text) in [
-        ("owner", seen.map(|seen| &seen.owner)),
-        ("installedBy", seen.map(|seen| &seen.installed_by)),
-        ("vpcCniVersion", seen.map(|seen| &seen.cni)),
-        ("kubernetesVersion", seen.map(|seen| &seen.kubernetes)),
-        ("mode", seen.map(|seen| &seen.mode)),
-    ] {
-        put(key, text.map_or(Value::Null, |text| said(text)));
-    }
-    let findings = seen.map(|seen| seen.findings.as_slice()).unwrap_or_default();
-    put(
-        "findings",
-        findings.iter().map(|finding| json!({"code": finding.code, "message": finding.message})).collect(),
-    );
-    put("notAudited", gap.map_or(Value::Null, |gap| json!({"reason": gap.reason, "message": gap.message})));
-    cluster.into()
-}
-
-fn said(text: &str) -> Value {
-    if text.is_empty() { Value::Null } else { text.into() }
+    let release = seen.and_then(|seen| seen.release.as_ref());
+    let said = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+    let text = |of: fn(&Seen) -> &str| seen.map_or(Value::Null, |seen| said(of(seen)));
+    json!({
+        "context": row.context,
+        "server": said(&row.server),
+        "owner": text(|seen| seen.owner.name()),
+        "certainty": text(|seen| seen.certainty.name()),
+        "release": release.map(|(namespace, name)| json!({"namespace": namespace, "name": name})),
+        "installedBy": text(|seen| &seen.installed_by),
+        "vpcCniVersion": text(|seen| &seen.cni),
+        "kubernetesVersion": text(|seen| &seen.kubernetes),
+        "mode": text(|seen| &seen.mode),
+        "findings": seen.map(|seen| findings::list(&seen.findings)).unwrap_or_default(),
+        "notAudited": gap.map(|gap| json!({"reason": gap.reason, "message": gap.message})),
+    })
 }

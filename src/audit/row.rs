@@ -1,8 +1,11 @@
 //! One cluster's row, from what is live there.
 
+use jiff::Timestamp;
+
 use super::{Gap, Seen};
 use crate::cluster::inventory::{Item, PolicySource, Presence};
 use crate::cluster::{ApiError, Inventory};
+use crate::findings;
 
 impl Gap {
     /// Why a cluster could not be reached, or a question was not answered.
@@ -12,22 +15,23 @@ impl Gap {
 }
 
 /// What the row says. A gap where a target could not be seen: who owns the others is then a guess.
-pub fn row(live: &Inventory) -> Result<Seen, Gap> {
+pub fn row(live: &Inventory, now: Timestamp) -> Result<Seen, Gap> {
     if live.targets.iter().any(|item| matches!(item.state, Presence::Unseen)) {
         return Err(unseen(live));
     }
     let workload = live.workload().and_then(Item::facts);
     let any = workload.or_else(|| live.standing().map(|(_, facts)| facts).next());
+    let cni = workload.and_then(|facts| version(facts.image.as_deref()?).or(facts.version.as_deref()));
+    let findings::Report { verdict, findings } = findings::Report::of(live, now);
     Ok(Seen {
-        owner: String::new(),
+        owner: verdict.owner,
+        certainty: verdict.certainty,
+        release: verdict.release,
         installed_by: any.map(|facts| facts.provenance.word.clone()).unwrap_or_default(),
-        cni: workload
-            .and_then(|facts| version(facts.image.as_deref()?).or(facts.version.as_deref()))
-            .unwrap_or_default()
-            .to_owned(),
+        cni: cni.unwrap_or_default().to_owned(),
         kubernetes: live.version.clone(),
         mode: mode(live).to_owned(),
-        findings: Vec::new(),
+        findings,
     })
 }
 

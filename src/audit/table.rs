@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Row, State, counted};
+use crate::findings::Severity;
 use crate::layout::{Terminal, Tone};
 
 const HEADINGS: [&str; 7] =
@@ -29,11 +30,18 @@ fn cells(row: &Row) -> [(Tone, String); 7] {
             return [context, said(""), said(""), said(""), said(""), said(""), reason];
         }
     };
-    let codes = seen.codes().join(" ");
-    let codes = if codes.is_empty() { (Tone::Good, "none".to_owned()) } else { (Tone::Warn, codes) };
-    let [owner, installed_by, cni, kubernetes, mode] =
-        [&seen.owner, &seen.installed_by, &seen.cni, &seen.kubernetes, &seen.mode].map(|text| said(text));
-    [context, owner, installed_by, cni, kubernetes, mode, codes]
+    let tone = match row.state() {
+        State::Problems => Tone::Bad,
+        State::Warnings => Tone::Warn,
+        State::Clear | State::NotAudited => Tone::Plain,
+    };
+    let codes = match seen.code_list() {
+        none if none.is_empty() => (Tone::Good, "none".to_owned()),
+        codes => (tone, codes),
+    };
+    let [installed_by, cni, kubernetes, mode] =
+        [&seen.installed_by, &seen.cni, &seen.kubernetes, &seen.mode].map(|text| said(text));
+    [context, (Tone::Plain, seen.owned_by()), installed_by, cni, kubernetes, mode, codes]
 }
 
 /// A dash for nothing, so that columns can still be counted.
@@ -61,24 +69,32 @@ fn findings(out: &mut String, report: &Report, terminal: Terminal, program: &str
     heading(out, &format!("Findings (more by: {program} status --context CONTEXT)"), terminal);
     let rows: Vec<_> = codes
         .into_iter()
-        .map(|(code, (message, clusters))| {
-            [(Tone::Warn, format!("  {code}")), (Tone::Plain, format!("{}: {message}", counted(clusters)))]
+        .map(|(finding, clusters)| {
+            let (tone, severity) = match finding.code.severity() {
+                Severity::Problem => (Tone::Bad, "problem"),
+                Severity::Warning => (Tone::Warn, "warning"),
+                Severity::Note => (Tone::Faint, "note"),
+            };
+            let number = if clusters == 1 { String::new() } else { format!(" (one of {clusters} clusters)") };
+            let text = (Tone::Plain, format!("{}{number}", finding.message));
+            [(tone, format!("  {} {severity}", finding.code.id())), text]
         })
         .collect();
     out.push_str(&terminal.table(&rows));
 }
 
 fn sum(out: &mut String, report: &Report, terminal: Terminal) {
-    let part = |state, word: &str, tone| {
-        let count = report.count(state);
-        let text = format!("{count} {word}");
-        if count == 0 { text } else { terminal.paint(tone, &text) }
-    };
-    let parts = [
-        part(State::Clear, "clear", Tone::Good),
-        part(State::Findings, "with findings", Tone::Warn),
-        part(State::NotAudited, "not audited", Tone::Bad),
+    let tones = [
+        (State::Clear, Tone::Good),
+        (State::Warnings, Tone::Warn),
+        (State::Problems, Tone::Bad),
+        (State::NotAudited, Tone::Bad),
     ];
+    let parts = tones.map(|(state, tone)| {
+        let count = report.count(state);
+        let text = format!("{count} {}", state.name());
+        if count == 0 { text } else { terminal.paint(tone, &text) }
+    });
     writeln!(out, "{}: {}", counted(report.rows.len()), parts.join(", ")).ok();
 }
 

@@ -35,7 +35,7 @@ Examples:
   cni-steward audit --all-contexts --parallel 32 --timeout 2m -o csv > audit.csv
       many and slow clusters, for a spreadsheet
 
-Exit status: 0 nothing to report, 1 findings, 2 a cluster could not be audited (or the command line is wrong), 130 interrupted.";
+Each code (CS001, …) is explained in docs/codes.md. Exit status: 0 no problem, 1 problems, 2 a cluster could not be audited (or the command line is wrong), 130 interrupted.";
 
 const TICK: Duration = Duration::from_millis(200);
 
@@ -76,7 +76,7 @@ enum Output {
     Html,
 }
 
-/// Runs the command: exit 0 nothing to report, 1 findings, 2 not all could be audited.
+/// Runs the command: exit 0 no problem, 1 problems, 2 not all could be audited.
 pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     let kubeconfig = args.kubeconfig.read()?;
     let contexts = chosen(&kubeconfig.contexts(), args)?;
@@ -106,8 +106,8 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(match report.worst() {
-        State::Clear => ExitCode::SUCCESS,
-        State::Findings => ExitCode::from(1),
+        State::Clear | State::Warnings => ExitCode::SUCCESS,
+        State::Problems => ExitCode::from(1),
         State::NotAudited => ExitCode::from(2),
     })
 }
@@ -212,7 +212,7 @@ impl Survey {
                 let cluster = cluster.map_err(|error| Gap::of(&error))?;
                 let live =
                     inventory::read(&cluster, Wish::default()).await.map_err(|error| Gap::of(&error))?;
-                audit::row(&live)
+                audit::row(&live, cluster.now())
             };
             let outcome = tokio::time::timeout(timeout, looked).await.unwrap_or_else(|_| {
                 let message = format!("not done within {timeout:?}; give it longer with --timeout");
