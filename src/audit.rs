@@ -119,16 +119,37 @@ impl Report {
         self.rows.iter().map(Row::state).min().unwrap_or(State::Clear)
     }
 
-    /// Each code once, the worst first, with the first finding of its kind and the number of clusters that have it.
-    fn codes(&self) -> Vec<(&Finding, usize)> {
-        let mut codes: BTreeMap<(Severity, Code), (&Finding, usize)> = BTreeMap::new();
-        for seen in self.rows.iter().filter_map(|row| row.outcome.as_ref().ok()) {
+    /// Each code once, the worst first.
+    fn codes(&self) -> Vec<Found<'_>> {
+        let mut codes: BTreeMap<(Severity, Code), Found<'_>> = BTreeMap::new();
+        for row in &self.rows {
+            let Ok(seen) = &row.outcome else { continue };
             for code in seen.codes() {
                 let Some(first) = seen.findings.iter().find(|finding| finding.code == code) else { continue };
-                codes.entry((code.severity(), code)).or_insert((first, 0)).1 += 1;
+                let new = || Found { first, context: &row.context, clusters: 0 };
+                codes.entry((code.severity(), code)).or_insert_with(new).clusters += 1;
             }
         }
         codes.into_values().collect()
+    }
+}
+
+/// A code that was found.
+struct Found<'r> {
+    /// The first finding of the kind, and where it is.
+    first: &'r Finding,
+    context: &'r str,
+    /// How many clusters have it.
+    clusters: usize,
+}
+
+impl Found<'_> {
+    /// `prod and 6 more`.
+    fn places(&self) -> String {
+        match self.clusters {
+            1 => self.context.to_owned(),
+            clusters => format!("{} and {} more", self.context, clusters - 1),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
 use super::{Gap, Report, Row, Seen, State, counted};
+use crate::findings::Severity;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -69,8 +70,9 @@ fn filters(page: &mut String, report: &Report) {
     page.push_str("<form><fieldset><legend class=\"sr\">Which clusters are shown</legend>");
     let states = [
         ("all", "All", report.rows.len()),
-        ("warn", "With findings", report.count(State::Findings)),
-        ("bad", "Not audited", report.count(State::NotAudited)),
+        ("gap", "Not audited", report.count(State::NotAudited)),
+        ("bad", "Problems", report.count(State::Problems)),
+        ("warn", "Warnings", report.count(State::Warnings)),
         ("ok", "Clear", report.count(State::Clear)),
     ];
     for (id, label, count) in states {
@@ -90,9 +92,10 @@ fn filters(page: &mut String, report: &Report) {
 
 fn cluster(page: &mut String, row: &Row) {
     let class = match row.state() {
-        State::Clear => "ok-row",
-        State::Findings => "warn",
-        State::NotAudited => "bad",
+        State::NotAudited => "gap",
+        State::Problems => "bad",
+        State::Warnings => "warn",
+        State::Clear => "ok",
     };
     add(page, format_args!("<tr class=\"{class}\"><th scope=\"row\">{}</th>", Text(&row.context)));
     match &row.outcome {
@@ -104,27 +107,39 @@ fn cluster(page: &mut String, row: &Row) {
 
 fn looked_at(page: &mut String, seen: &Seen) {
     for (text, class) in [
-        (&seen.owner, ""),
+        (&seen.owned_by(), ""),
         (&seen.installed_by, ""),
         (&seen.cni, " class=\"n\""),
         (&seen.kubernetes, " class=\"n\""),
         (&seen.mode, ""),
     ] {
         match text.as_str() {
-            "" => nothing(page),
+            "" => page.push_str("<td class=\"none\" data-v=\"\">–</td>"),
             text => add(page, format_args!("<td{class}>{}</td>", Text(text))),
         }
     }
     let codes = seen.codes();
-    // Sorted by their number first: many findings are a different trouble than one.
-    add(page, format_args!("<td data-v=\"{} {}\">", codes.len(), Text(&codes.join(" "))));
+    // Sorted by the worst, then by how many there are.
+    let worst = codes.first().map_or('3', |code| rank(code.severity()));
+    add(page, format_args!("<td data-v=\"{worst} {} {}\">", 99 - codes.len().min(99), seen.code_list()));
     if codes.is_empty() {
-        page.push_str("<span class=\"ok\">✓ none</span>");
+        page.push_str("<span class=\"fine\">✓ none</span>");
     }
     for code in codes {
-        add(page, format_args!("<a class=\"tag\" href=\"#{0}\">{0}</a>", Text(code)));
+        add(
+            page,
+            format_args!("<a class=\"tag s{1}\" href=\"#{0}\">{0}</a>", code.id(), rank(code.severity())),
+        );
     }
     page.push_str("</td>");
+}
+
+fn rank(severity: Severity) -> char {
+    match severity {
+        Severity::Problem => '0',
+        Severity::Warning => '1',
+        Severity::Note => '2',
+    }
 }
 
 /// One cell over all columns that nobody knows; sorted behind everything else.
@@ -138,24 +153,24 @@ fn not_audited(page: &mut String, gap: &Gap) {
     );
 }
 
-fn nothing(page: &mut String) {
-    page.push_str("<td class=\"none\" data-v=\"\">–</td>");
-}
-
 fn codes(page: &mut String, report: &Report, program: &str) {
     let codes = report.codes();
     if codes.is_empty() {
         return;
     }
     page.push_str("<h2>What the findings mean</h2>\n<dl class=\"card\">\n");
-    for (code, (message, clusters)) in codes {
+    for found in codes {
+        let (code, severity) = (found.first.code.id(), found.first.code.severity());
         add(
             page,
             format_args!(
-                "<div id=\"{0}\"><dt><span class=\"tag\">{0}</span></dt><dd>{1}<small>{2}</small></dd></div>\n",
-                Text(code),
-                Text(message),
-                counted(clusters),
+                "<div id=\"{code}\"><dt><span class=\"tag s{}\">{code}</span> <small>{}</small></dt>\
+                 <dd>{}<small>{}</small><code>{}</code></dd></div>\n",
+                rank(severity),
+                severity.name(),
+                Text(&found.first.message),
+                Text(&found.places()),
+                Text(&found.first.next),
             ),
         );
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Gap, Seen};
-use crate::cluster::inventory::{Item, PolicySource, Presence};
+use crate::cluster::inventory::{Item, PolicySource, Presence, Unseen};
 use crate::cluster::{ApiError, Inventory};
 use crate::findings;
 
@@ -37,16 +37,19 @@ pub fn row(live: &Inventory, now: Timestamp) -> Result<Seen, Gap> {
 
 fn unseen(live: &Inventory) -> Gap {
     let targets: Vec<String> = live.targets.iter().map(|item| item.reference.resource()).collect();
-    let first = live.unseen.iter().find(|unseen| targets.contains(&unseen.resource));
-    let Some(first) = first else {
+    let of_a_target = |unseen: &&Unseen| targets.contains(&unseen.resource);
+    // The last target is the workload, which says most.
+    let Some(one) = live.unseen.iter().filter(of_a_target).next_back() else {
         return Gap { reason: "other", message: "a target could not be seen".to_owned() };
     };
-    let others = match live.unseen.len() - 1 {
+    let more = match live.unseen.len() - 1 {
         0 => String::new(),
-        others => format!("; and {others} more"),
+        more => format!("; and {more} more questions without an answer"),
     };
-    let message = format!("cannot {} {} {}: {}{others}", first.verb, first.resource, first.name, first.why);
-    Gap { reason: first.reason, message }
+    let what = format!("cannot {} {} {}: ", one.verb, one.resource, one.name);
+    // What is forbidden the API server says in full.
+    let what = if one.forbidden { "" } else { &what };
+    Gap { reason: one.reason, message: format!("{what}{}{more}", one.why) }
 }
 
 /// The tag of an image, without its digest.
@@ -55,14 +58,12 @@ fn version(image: &str) -> Option<&str> {
     image.rsplit('/').next()?.split_once(':').map(|(_, tag)| tag)
 }
 
-/// The mode in force, where we are installed.
+/// The mode in force where we are installed. A server outside of the cluster (`serve --standalone`) has its policy there.
 fn mode(live: &Inventory) -> &'static str {
-    if live.installations.is_empty() && live.webhooks.is_empty() {
-        return "";
-    }
     match live.policy_from {
-        PolicySource::Broken(_) => "not known",
-        PolicySource::Given | PolicySource::Installed(..) | PolicySource::Nowhere => live.policy.mode_name(),
+        PolicySource::Installed(..) => live.policy.mode_name(),
+        _ if live.installations.is_empty() && live.webhooks.is_empty() => "",
+        _ => "not known",
     }
 }
 

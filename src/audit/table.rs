@@ -69,15 +69,15 @@ fn findings(out: &mut String, report: &Report, terminal: Terminal, program: &str
     heading(out, &format!("Findings (more by: {program} status --context CONTEXT)"), terminal);
     let rows: Vec<_> = codes
         .into_iter()
-        .map(|(finding, clusters)| {
-            let (tone, severity) = match finding.code.severity() {
-                Severity::Problem => (Tone::Bad, "problem"),
-                Severity::Warning => (Tone::Warn, "warning"),
-                Severity::Note => (Tone::Faint, "note"),
+        .map(|found| {
+            let severity = found.first.code.severity();
+            let tone = match severity {
+                Severity::Problem => Tone::Bad,
+                Severity::Warning => Tone::Warn,
+                Severity::Note => Tone::Faint,
             };
-            let number = if clusters == 1 { String::new() } else { format!(" (one of {clusters} clusters)") };
-            let text = (Tone::Plain, format!("{}{number}", finding.message));
-            [(tone, format!("  {} {severity}", finding.code.id())), text]
+            let code = format!("  {} {}", found.first.code.id(), severity.name());
+            [(tone, code), (Tone::Plain, format!("{}: {}", found.places(), found.first.message))]
         })
         .collect();
     out.push_str(&terminal.table(&rows));

@@ -1,6 +1,7 @@
 //! A fleet for the tests: clusters of every kind, in any number.
 
-use cni_steward::audit::{Finding, Gap, Report, Row, Seen};
+use cni_steward::audit::{Gap, Report, Row, Seen};
+use cni_steward::findings::{Certainty, Code, Finding, Owner};
 
 pub(crate) const PROGRAM: &str = "cni-steward";
 
@@ -26,36 +27,60 @@ fn row(index: usize) -> Row {
 fn outcome(index: usize) -> Result<Seen, Gap> {
     let gap = |reason, message: &str| Err(Gap { reason, message: message.to_owned() });
     match index % 10 {
-        1 => Ok(seen(index, "Helm release kube-system/aws-vpc-cni", "eks", "Adopt", &[])),
-        2 => Ok(seen(index, "EKS (self-managed)", "eks", "", &[UNADOPTED, NO_WEBHOOK])),
-        3 => gap("timeout", "cannot get daemonsets.apps kube-system/aws-node: no answer within 5s"),
-        4 => Ok(seen(index, "Flux HelmRelease flux-system/vpc-cni", "flux", "Observe", &[FIGHT])),
+        1 => Ok(seen(index, Owner::Helm, "eks", "Adopt", &[])),
+        2 => Ok(seen(index, Owner::Eks, "eks", "", &[INCOMPLETE, UNCLAIMED])),
+        3 => gap("timeout", "cannot reach the API server: no answer within 5s"),
+        4 => Ok(seen(index, Owner::Flux, "flux", "Observe", &[SHARED])),
         6 => gap(
             "forbidden",
-            "cannot get daemonsets.apps kube-system/aws-node: daemonsets.apps \"aws-node\" is forbidden: User \"joe\" cannot get \
+            "cannot get daemonsets.apps aws-node: daemonsets.apps \"aws-node\" is forbidden: User \"joe\" cannot get \
              resource \"daemonsets\" in API group \"apps\" in the namespace \"kube-system\" (status 403); check the role with: \
              kubectl auth can-i get daemonsets.apps/aws-node -n kube-system --as=joe",
         ),
-        8 => Ok(seen(index, "managed add-on", "eks", "", &[])),
-        _ => Ok(seen(index, "Helm release kube-system/aws-vpc-cni", "helm", "Block", &[])),
+        8 => Ok(seen(index, Owner::Eks, "eks", "", &[UNCLAIMED])),
+        _ => Ok(seen(index, Owner::Helm, "helm", "Block", &[])),
     }
 }
 
-type Told = (&'static str, &'static str);
-const UNADOPTED: Told = ("CS101", "No Helm release owns the VPC CNI: helm install will refuse it");
-const NO_WEBHOOK: Told = ("CS301", "No webhook of cni-steward is registered in this cluster");
-const FIGHT: Told = ("CS204", "Two writers change the same paths back and forth: flux and argocd-controller");
+type Told = (Code, &'static str, &'static str);
+const INCOMPLETE: Told = (
+    Code::Incomplete,
+    "ServiceAccount, ClusterRole aws-node are missing, the other objects are there",
+    "helm upgrade aws-vpc-cni eks/aws-vpc-cni -n kube-system",
+);
+const UNCLAIMED: Told = (
+    Code::Unclaimed,
+    "no release claims the objects: helm install will refuse them",
+    "cni-steward adopt --plan",
+);
+const SHARED: Told = (
+    Code::SharedFields,
+    "kubectl holds 3 fields of DaemonSet aws-node beside the owner",
+    "cni-steward adopt --plan",
+);
 
-fn seen(index: usize, owner: &str, installed_by: &str, mode: &str, findings: &[Told]) -> Seen {
+fn seen(index: usize, owner: Owner, installed_by: &str, mode: &str, findings: &[Told]) -> Seen {
+    let release = |name: &str| Some(("kube-system".to_owned(), name.to_owned()));
     Seen {
-        owner: owner.to_owned(),
+        owner,
+        certainty: if owner == Owner::Eks { Certainty::Likely } else { Certainty::Certain },
+        release: match owner {
+            Owner::Helm => release("aws-vpc-cni"),
+            Owner::Flux => release("vpc-cni"),
+            _ => None,
+        },
         installed_by: installed_by.to_owned(),
         cni: format!("v1.{}.{}", 9 + index * 7 % 14, index % 5),
         kubernetes: format!("v1.{}.{}-eks-3cfe0ce", 29 + index % 6, index * 3 % 11),
         mode: mode.to_owned(),
         findings: findings
             .iter()
-            .map(|(code, message)| Finding { code: (*code).to_owned(), message: (*message).to_owned() })
+            .map(|(code, message, next)| Finding {
+                code: *code,
+                message: (*message).to_owned(),
+                objects: vec!["DaemonSet kube-system/aws-node".to_owned()],
+                next: (*next).to_owned(),
+            })
             .collect(),
     }
 }

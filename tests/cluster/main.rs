@@ -14,6 +14,7 @@ mod support;
 
 mod account;
 mod answers;
+mod audit;
 mod capa;
 mod chart;
 mod draw;
@@ -52,6 +53,7 @@ fn main() {
         leader::CASES,
         trust::CASES,
         status::CASES,
+        audit::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
