@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
+//! | [`audit`] | what was seen in many clusters, told as table, JSON, CSV and page | yes |
+//! | [`layout`] | text and tables for a terminal of a known width | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
 //! | [`findings`] | what there is to say about a cluster: who owns the VPC CNI, and what is wrong | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
@@ -21,11 +23,13 @@
 
 pub mod acceptance;
 pub mod admission;
+pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod faults;
 pub mod fields;
 pub mod findings;
+pub mod layout;
 pub mod leader;
 pub mod pki;
 pub mod policy;

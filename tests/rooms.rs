@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 17] = [
+const PURE: &[&str] = &[
     "policy",
     "cluster/inventory/installation",
     "cluster/inventory/network",
@@ -22,6 +22,8 @@ const PURE: [&str; 17] = [
     "pki",
     "admission",
     "acceptance",
+    "audit",
+    "layout",
     "findings",
     "leader/claim",
     "reconcile/contest",

@@ -14,6 +14,7 @@ mod support;
 
 mod account;
 mod answers;
+mod audit;
 mod capa;
 mod chart;
 mod draw;
@@ -54,6 +55,7 @@ fn main() {
         trust::CASES,
         status::CASES,
         explain::CASES,
+        audit::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
