@@ -12,6 +12,7 @@ use crate::policy::Policy;
 
 pub mod address;
 pub mod cluster;
+pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
@@ -19,6 +20,7 @@ pub mod policy_file;
 pub mod review;
 pub mod serve;
 pub mod trust;
+pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "policy",
     "fields",
     "pki",
@@ -23,6 +23,7 @@ const PURE: [&str; 11] = [
     "reconcile/plan",
     "reconcile/step",
     "reconcile/wanted",
+    "undo",
 ];
 
 /// What a pure room may not name, and what it would be for.
