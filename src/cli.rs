@@ -19,6 +19,8 @@ pub mod greeting;
 pub mod policy_file;
 pub mod review;
 pub mod serve;
+pub mod status;
+pub mod terminal;
 pub mod trust;
 pub mod undo_file;
 
@@ -37,6 +39,8 @@ enum Command {
     /// Answer a recorded review offline: what would the server say, and why.
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
+    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    Status(Box<status::StatusArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };

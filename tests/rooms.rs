@@ -11,8 +11,14 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 12] = [
+const PURE: &[&str] = &[
     "policy",
+    "adopt",
+    "cluster/inventory/installation",
+    "cluster/inventory/network",
+    "cluster/inventory/node",
+    "cluster/inventory/release",
+    "cluster/inventory/target",
     "fields",
     "pki",
     "admission",

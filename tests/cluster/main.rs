@@ -25,6 +25,7 @@ mod helm;
 mod leader;
 mod modes;
 mod pairs;
+mod prepared;
 mod raw;
 mod real;
 mod repair;
@@ -32,6 +33,7 @@ mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod status;
 mod trust;
 mod writers;
 
@@ -49,6 +51,7 @@ fn main() {
         account::CASES,
         leader::CASES,
         trust::CASES,
+        status::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
