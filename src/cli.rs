@@ -17,6 +17,7 @@ pub mod export;
 mod forecast;
 pub mod greeting;
 pub mod policy_file;
+pub mod purge;
 pub mod review;
 pub mod serve;
 pub mod status;
@@ -41,6 +42,9 @@ enum Command {
     Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
     Status(Box<status::StatusArgs>),
+    /// Remove the VPC CNI from a cluster, or bring it back.
+    #[command(after_help = purge::EXAMPLES)]
+    Purge(Box<purge::PurgeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -62,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };

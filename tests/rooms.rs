@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "admission",
     "acceptance",
     "leader/claim",
+    "purge",
     "reconcile/contest",
     "reconcile/pace",
     "reconcile/plan",

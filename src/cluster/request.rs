@@ -197,6 +197,17 @@ impl Cluster {
         }
     }
 
+    /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
+        let uri = format!("{}?dryRun=All", reference.object());
+        let call = Call::new("delete", Method::DELETE, reference, uri).carrying(deletion)?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
+    }
+
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
     pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
         let call = Call::create(reference, "").carrying(object)?;

@@ -26,6 +26,7 @@ mod leader;
 mod modes;
 mod pairs;
 mod prepared;
+mod purge;
 mod raw;
 mod real;
 mod repair;
@@ -59,6 +60,7 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        &purge::cases(),
         &sequences::cases(),
         &real::cases(),
     ]

@@ -23,7 +23,7 @@ pub struct Network {
     /// It needs the VPC CNI, and why.
     pub chained: Option<Chained>,
     /// `spec.selector.matchLabels` as a label selector.
-    pub(super) selector: String,
+    pub selector: String,
 }
 
 /// Why a network needs the VPC CNI.
