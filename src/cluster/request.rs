@@ -73,6 +73,14 @@ pub struct Deletion<'a> {
     pub propagation_policy: Propagation,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rehearsed<'a> {
+    #[serde(flatten)]
+    deletion: &'a Deletion<'a>,
+    dry_run: [&'static str; 1],
+}
+
 /// What has to be true of an object for its deletion.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,13 +206,10 @@ impl Cluster {
     }
 
     /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
-    pub async fn rehearse_delete(
-        &self,
-        reference: &Reference,
-        deletion: &Deletion<'_>,
-    ) -> Result<(), ApiError> {
-        let uri = format!("{}?dryRun=All", reference.object());
-        let call = Call::new("delete", Method::DELETE, reference, uri).carrying(deletion)?;
+    pub async fn rehearse_delete(&self, reference: &Reference, deletion: &Deletion<'_>) -> Result<(), ApiError> {
+        // In the body: a DELETE that has one ignores what its query says.
+        let rehearsed = Rehearsed { deletion, dry_run: ["All"] };
+        let call = Call::new("delete", Method::DELETE, reference, reference.object()).carrying(&rehearsed)?;
         self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
     }
 
