@@ -169,7 +169,7 @@ fn settings_and_schema_stay_where_they_are_needed_or_that_cannot_be_seen() {
     );
     expect(
         kept(&inventory, &Dependents { eni_configs: Err("no right".into()), ..NOBODY }),
-        &[format!("{schema}whether a ENIConfig needs it could not be seen: no right")],
+        &[format!("{schema}whether there is any ENIConfig, which needs it, could not be seen: no right")],
     );
     expect(
         kept(&inventory, &Dependents { security_group_policies: Ok(1), ..NOBODY }),
@@ -181,7 +181,7 @@ fn settings_and_schema_stay_where_they_are_needed_or_that_cannot_be_seen() {
         &[format!("{settings}it says enable-windows-ipam: \"true\", which Windows nodes need")],
     );
     inventory.nodes = vec![Node { compute: Compute::Windows, ..node("w") }];
-    expect(kept(&inventory, &NOBODY), &[format!("{settings}1 Windows node gets their addresses by it")]);
+    expect(kept(&inventory, &NOBODY), &[format!("{settings}1 Windows node gets its addresses by it")]);
 }
 
 #[test]

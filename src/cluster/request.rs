@@ -206,7 +206,11 @@ impl Cluster {
     }
 
     /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
-    pub async fn rehearse_delete(&self, reference: &Reference, deletion: &Deletion<'_>) -> Result<(), ApiError> {
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
         // In the body: a DELETE that has one ignores what its query says.
         let rehearsed = Rehearsed { deletion, dry_run: ["All"] };
         let call = Call::new("delete", Method::DELETE, reference, reference.object()).carrying(&rehearsed)?;

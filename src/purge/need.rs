@@ -43,10 +43,10 @@ pub fn why(
 fn settings(object: &Value, inventory: &Inventory, policies: &Count) -> Option<String> {
     let windows = inventory.nodes.iter().filter(|node| node.compute == Compute::Windows).count();
     if windows > 0 {
-        return Some(format!(
-            "{windows} Windows {} their addresses by it",
-            plural(windows, "node gets", "nodes get")
-        ));
+        return Some(match windows {
+            1 => "1 Windows node gets its addresses by it".to_owned(),
+            count => format!("{count} Windows nodes get their addresses by it"),
+        });
     }
     for key in ["enable-windows-ipam", "enable-windows-prefix-delegation"] {
         if text(object, &["data", key]) == "true" {
@@ -61,10 +61,8 @@ fn counted(count: &Count, kind: &str, verb: &str) -> Option<String> {
         Ok(0) => None,
         Ok(1) => Some(format!("1 {kind} {verb}")),
         Ok(count) => Some(format!("{count} objects of kind {kind}: each {verb}")),
-        Err(problem) => Some(format!("whether a {kind} needs it could not be seen: {problem}")),
+        Err(problem) => {
+            Some(format!("whether there is any {kind}, which needs it, could not be seen: {problem}"))
+        }
     }
-}
-
-fn plural<'w>(count: usize, one: &'w str, more: &'w str) -> &'w str {
-    if count == 1 { one } else { more }
 }

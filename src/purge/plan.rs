@@ -52,7 +52,7 @@ impl Step<'_> {
     /// What the step does, in a few words.
     pub const fn why(&self) -> &'static str {
         match self.kind {
-            Kind::DaemonSet => "first, and until its last Pod is gone: its Pods use all that follows",
+            Kind::DaemonSet => "its Pods use all that follows, so it waits until the last is gone",
             Kind::ClusterRoleBinding => "the account's rights end",
             Kind::ClusterRole => "nobody is bound to it any more",
             Kind::ServiceAccount => "no Pod uses it any more",

@@ -104,13 +104,13 @@ impl Refusal {
 
 fn network(nodes: &[String], accepted: Option<usize>) -> String {
     let count = nodes.len();
-    let told = accepted.map(|accepted| format!(", not {accepted}")).unwrap_or_default();
+    let told = accepted.map(|accepted| format!(", not {accepted},")).unwrap_or_default();
     let mut named = nodes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if count > NAMED {
         named = format!("{named} and {} more", count - NAMED);
     }
     match count {
-        0 => format!("no node would lose its network{told}"),
+        0 => format!("no schedulable node{told} would lose its network"),
         1 => format!("1 schedulable node{told} has no other network that is ready: {named}"),
         _ => format!("{count} schedulable nodes{told} have no other network that is ready: {named}"),
     }

@@ -14,7 +14,7 @@ use crate::support::control_plane::{User, Version};
 use crate::support::fixtures::OBJECTS;
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
-use ground::{Ground, SETTINGS};
+use ground::{Ground, SETTINGS, said};
 
 const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl];
 
@@ -78,12 +78,12 @@ fn there_and_back(version: Version) {
     ];
     let places: Vec<_> = order.iter().map(|object| done.stderr.find(&format!("{object} is gone"))).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {done}");
-    for said in ["mode: Block", "--undo", "AWS-SNAT-CHAIN"] {
-        assert!(done.stdout.contains(said), "expected {said:?} in {done}");
+    for words in ["mode: Block", "--undo", "AWS-SNAT-CHAIN"] {
+        assert!(said(&done).contains(words), "expected {words:?} in {done}");
     }
 
     let again = ground.purge(&["--yes"]);
-    assert_eq!((again.code, again.stdout.contains("nothing of the VPC CNI is left")), (0, true), "{again}");
+    assert_eq!((again.code, said(&again).contains("nothing of the VPC CNI is left")), (0, true), "{again}");
 
     let back = ground.purge(&["--undo", &undo, "--yes"]);
     assert_eq!(back.code, 0, "{back}");
@@ -104,8 +104,8 @@ fn kept() {
     let _collector = ground.collector();
     let done = ground.purge(&["--yes", "--managed-addon-absent", "--undo-file", &ground.file("undo")]);
     assert_eq!(done.code, 0, "{done}");
-    for said in ["1 ENIConfig would be deleted with it", "1 Windows node gets their addresses by it"] {
-        assert!(done.stdout.contains(said), "expected {said:?} in {done}");
+    for words in ["1 ENIConfig would be deleted with it", "1 Windows node gets its addresses by it"] {
+        assert!(said(&done).contains(words), "expected {words:?} in {done}");
     }
     assert_eq!(ground.names(), ["CustomResourceDefinition", "ConfigMap"], "{done}");
 
@@ -117,7 +117,7 @@ fn kept() {
         "metadata": {"name": "db", "namespace": "default"},
     }));
     let done = ground.purge(&["--yes", "--managed-addon-absent", "--undo-file", &ground.file("undo-2")]);
-    assert!(done.stdout.contains("1 SecurityGroupPolicy has"), "{done}");
+    assert!(said(&done).contains("1 SecurityGroupPolicy has"), "{done}");
     assert_eq!((done.code, ground.names()), (0, vec!["ConfigMap".to_owned()]), "{done}");
 
     ground.plane.kubectl(User::Admin, &["delete", "securitygrouppolicy", "db"]).ok();
@@ -127,7 +127,7 @@ fn kept() {
         .kubectl(User::Admin, &["-n", "kube-system", "patch", "configmap", SETTINGS, "-p", ipam])
         .ok();
     let done = ground.purge(&["--yes", "--managed-addon-absent"]);
-    assert!(done.stdout.contains("enable-windows-ipam: \"true\""), "{done}");
+    assert!(said(&done).contains("enable-windows-ipam: \"true\""), "{done}");
     assert_eq!((done.code, ground.names()), (0, vec!["ConfigMap".to_owned()]), "{done}");
 }
 
@@ -140,10 +140,10 @@ fn planned() {
         .plane
         .assert_writes_nothing(|| ground.purge(&["--plan", "--managed-addon-absent", "--undo-file", &undo]));
     assert_eq!(plan.code, 0, "{plan}");
-    for said in
+    for words in
         ["1. DaemonSet kube-system/aws-node", "6. CustomResourceDefinition", "never touched", "Cilium"]
     {
-        assert!(plan.stdout.contains(said), "expected {said:?} in {plan}");
+        assert!(said(&plan).contains(words), "expected {words:?} in {plan}");
     }
     assert!(!std::path::Path::new(&undo).exists(), "expected no undo file of a plan");
 
@@ -183,7 +183,7 @@ fn parked() {
         .ok();
     let _collector = ground.collector();
     let done = ground.purge(&["--yes", "--managed-addon-absent", "--undo-file", &ground.file("undo")]);
-    assert!(done.stdout.contains("parked"), "{done}");
+    assert!(said(&done).contains("parked"), "{done}");
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
 }
 
@@ -196,5 +196,5 @@ fn half() {
     ground.nodes(&["a"]);
     let done = ground.purge(&["--yes", "--managed-addon-absent", "--undo-file", &ground.file("undo")]);
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
-    assert!(!done.stdout.contains("ClusterRole aws-node"), "{done}");
+    assert!(!said(&done).contains("ClusterRole aws-node"), "{done}");
 }

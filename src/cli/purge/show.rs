@@ -16,16 +16,14 @@ pub(super) fn plan(plan: &Plan<'_>, inventory: &Inventory, terminal: Terminal) -
         out.push_str(&terminal.paint(Tone::Strong, &head));
         out.push('\n');
     }
-    let steps = plan.steps.iter().enumerate().map(|(number, step)| {
-        [
-            (Tone::Plain, format!("  {}. {}", number + 1, step.item.reference)),
-            (Tone::Faint, step.why().to_owned()),
-        ]
-    });
-    let kept = plan.kept.iter().map(|kept| {
-        [(Tone::Plain, format!("  keeps {}", kept.item.reference)), (Tone::Faint, kept.why.clone())]
-    });
-    out.push_str(&terminal.table(&steps.chain(kept).collect::<Vec<_>>()));
+    for (number, step) in plan.steps.iter().enumerate() {
+        out.push_str(
+            &terminal.paragraph(2, &format!("{}. {}: {}", number + 1, step.item.reference, step.why())),
+        );
+    }
+    for kept in &plan.kept {
+        out.push_str(&terminal.paragraph(2, &format!("keeps {}: {}", kept.item.reference, kept.why)));
+    }
     if !plan.steps.is_empty() {
         out.push_str(&terminal.paragraph(2, &format!("never touched: {}", words::OFF_LIMITS)));
     }

@@ -250,6 +250,12 @@ impl Ground {
     }
 }
 
+/// What was printed, with its lines joined: where they are broken says the width of the terminal.
+pub(crate) fn said(output: &Output) -> String {
+    let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} {}", joined(&output.stdout), joined(&output.stderr))
+}
+
 /// What of an object outlives it: no status, nothing of its present life, not our pause.
 pub(crate) fn lasting(object: &Value) -> Value {
     let mut object = object.clone();

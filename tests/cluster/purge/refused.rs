@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ground::Ground;
+use super::ground::{Ground, said};
 use crate::scene::{NEW, NEW_HELM_4};
 use crate::support::control_plane::{Helm, User, Version};
 use crate::support::suite::Case;
@@ -38,8 +38,8 @@ fn refused(ground: &Ground, args: &[&str], says: &[&str]) -> Output {
     let all = [args, &["--undo-file", &never]].concat();
     let answer = ground.plane.assert_writes_nothing(|| ground.purge(&all));
     assert_eq!(answer.code, 1, "expected a refusal, got {answer}");
-    for said in says {
-        assert!(answer.stdout.contains(said), "expected {said:?} in {answer}");
+    for words in says {
+        assert!(said(&answer).contains(words), "expected {words:?} in {answer}");
     }
     assert!(!std::path::Path::new(&never).exists(), "expected no undo file");
     answer
@@ -76,8 +76,8 @@ fn interlock() {
     let args = [&yes[..], &["--accept-network-loss", "2", "--undo-file", &undo]].concat();
     let done = ground.purge(&args);
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
-    assert!(done.stdout.contains("these nodes will have no network: a, b"), "{done}");
-    assert!(done.stdout.contains("cordoned, and not counted: cordoned"), "{done}");
+    assert!(said(&done).contains("these nodes will have no network: a, b"), "{done}");
+    assert!(said(&done).contains("cordoned, and not counted: cordoned"), "{done}");
 }
 
 fn managed_add_on() {
@@ -113,7 +113,7 @@ fn managed_add_on() {
         &ground.file("undo"),
     ]);
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
-    assert!(done.stdout.contains("Your policy (mode: Block) keeps it away"), "{done}");
+    assert!(said(&done).contains("Your policy (mode: Block) keeps it away"), "{done}");
 }
 
 fn helm_release() {
@@ -129,7 +129,7 @@ fn helm_release() {
     refused(&ground, &["--yes"], &says);
     let plan = ground.purge(&["--plan", "--ignore-owner"]);
     assert_eq!(plan.code, 0, "{plan}");
-    assert!(plan.stdout.contains("its next upgrade would bring the VPC CNI back"), "{plan}");
+    assert!(said(&plan).contains("its next upgrade would bring the VPC CNI back"), "{plan}");
 
     // What the refusal says to do, word for word; purge does the rest.
     helm(&["uninstall", "aws-vpc-cni", "-n", "kube-system"]).ok();
@@ -171,7 +171,7 @@ fn flux_and_argo() {
     let suspend = r#"{"spec":{"suspend":true}}"#;
     ground.plane.kubectl(User::Admin, &["patch", "helmrelease", "cni", "--type=merge", "-p", suspend]).ok();
     let answer = refused(&ground, &["--yes", "--managed-addon-absent"], &["application network"]);
-    assert!(!answer.stdout.contains("Flux"), "one that is suspended brings nothing back: {answer}");
+    assert!(!said(&answer).contains("Flux"), "one that is suspended brings nothing back: {answer}");
 }
 
 fn foreign() {
@@ -184,7 +184,7 @@ fn foreign() {
 /// A rule of the least role that may purge: API group, resource, verbs.
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
-const ALL: [Rule; 14] = [
+const ALL: [Rule; 15] = [
     ("", "namespaces", &["get"]),
     ("", "nodes", &["list"]),
     ("", "pods", &["list"]),
@@ -198,6 +198,7 @@ const ALL: [Rule; 14] = [
     ("rbac.authorization.k8s.io", "clusterrolebindings", &["get", "delete"]),
     ("apiextensions.k8s.io", "customresourcedefinitions", &["get", "delete"]),
     ("crd.k8s.amazonaws.com", "eniconfigs", &["list"]),
+    ("vpcresources.k8s.aws", "securitygrouppolicies", &["list"]),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", &["list"]),
 ];
 
@@ -244,8 +245,7 @@ fn rights() {
         may(&ground, &account, Some(lacks));
         let answer = ground.plane.assert_writes_nothing(|| run(&["--yes", "--undo-file", &undo]));
         assert_eq!(answer.code, code, "without {lacks:?}: {answer}");
-        let said = format!("{}{}", answer.stdout, answer.stderr);
-        assert!(said.contains(says), "without {lacks:?} expected {says:?} in {answer}");
+        assert!(said(&answer).contains(says), "without {lacks:?} expected {says:?} in {answer}");
         assert!(
             !std::path::Path::new(&undo).exists(),
             "expected no undo file of what was never begun: {answer}"
@@ -255,7 +255,10 @@ fn rights() {
     may(&ground, &account, Some(("eniconfigs", "list")));
     let plan = run(&["--plan"]);
     assert_eq!(plan.code, 0, "{plan}");
-    assert!(plan.stdout.contains("whether a ENIConfig needs it could not be seen"), "{plan}");
+    assert!(
+        said(&plan).contains("whether there is any ENIConfig, which needs it, could not be seen"),
+        "{plan}"
+    );
 
     may(&ground, &account, None);
     let _collector = ground.collector();

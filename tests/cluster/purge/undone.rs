@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Beside, Ground, lasting};
+use super::ground::{Beside, Ground, lasting, said};
 use crate::scene::NEW;
 use crate::support::control_plane::{User, Version};
 use crate::support::fixtures;
@@ -58,7 +58,7 @@ fn under_block() {
     let back = ground.purge(&["--undo", &undo, "--yes"]);
     assert_eq!(back.code, 0, "{back}");
     ground.assert_back(&before);
-    assert!(back.stdout.contains("cni-steward.dev/allow-until"), "expected the pause to be told: {back}");
+    assert!(said(&back).contains("cni-steward.dev/allow-until"), "expected the pause to be told: {back}");
 }
 
 fn held() {
@@ -72,10 +72,10 @@ fn held() {
     let _collector = ground.collector();
     let stuck = ground.purge(&[&DONE[..], &["--wait", "2s", "--undo-file", &ground.file("undo")]].concat());
     assert_eq!(stuck.code, 1, "{stuck}");
-    for said in
+    for words in
         ["ServiceAccount kube-system/aws-node is not gone after 2s", "example.org/hold", "Run purge again"]
     {
-        assert!(stuck.stderr.contains(said), "expected {said:?} in {stuck}");
+        assert!(said(&stuck).contains(words), "expected {words:?} in {stuck}");
     }
     assert_eq!(ground.names(), ["CustomResourceDefinition", "ServiceAccount", "ConfigMap"], "{stuck}");
     finalizer("null");
@@ -89,8 +89,8 @@ fn held() {
     let args = ["--accept-network-loss", "1", "--wait", "2s", "--undo-file", &ground.file("undo")];
     let stuck = ground.purge(&[&DONE[..], &args].concat());
     assert_eq!((stuck.code, ground.names().len()), (1, 6), "{stuck}");
-    for said in ["1 of its Pods is left, aws-node-dead on node dead", "--force --grace-period=0"] {
-        assert!(stuck.stderr.contains(said), "expected {said:?} in {stuck}");
+    for words in ["1 of its Pods is left, aws-node-dead on node dead", "--force --grace-period=0"] {
+        assert!(said(&stuck).contains(words), "expected {words:?} in {stuck}");
     }
 }
 
@@ -115,14 +115,15 @@ fn again() {
     let api = ground.plane.client(User::Admin).as_program("runbook");
     let _runbook = Beside::start(move || {
         let account = json!({
-            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "aws-node", "namespace": "kube-system"},
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "aws-node", "namespace": "kube-system", "labels": {"a": "b"}},
         });
         drop(api.post("/api/v1/namespaces/kube-system/serviceaccounts", &account));
     });
     let told = ground.purge(&[&DONE[..], &["--undo-file", &ground.file("undo")]].concat());
     assert_eq!(told.code, 1, "{told}");
-    let said = "ServiceAccount kube-system/aws-node was created again at once, by manager runbook";
-    assert!(told.stderr.contains(said), "expected {said:?} in {told}");
+    let words = "ServiceAccount kube-system/aws-node was created again at once, by manager runbook";
+    assert!(said(&told).contains(words), "expected {words:?} in {told}");
 }
 
 fn changed() {
@@ -150,7 +151,7 @@ fn other_files() {
     let there = Ground::bare(Version::V1_36);
     let refused = there.plane.assert_writes_nothing(|| there.purge(&["--undo", &undo, "--yes"]));
     assert_ne!(refused.code, 0, "{refused}");
-    assert!(format!("{}{}", refused.stdout, refused.stderr).contains("another cluster"), "{refused}");
+    assert!(said(&refused).contains("another cluster"), "{refused}");
 
     let text = std::fs::read_to_string(&undo).unwrap();
     for (name, damaged) in [
@@ -163,10 +164,10 @@ fn other_files() {
         std::fs::write(&file, damaged).unwrap();
         let refused = here.plane.assert_writes_nothing(|| here.purge(&["--undo", &file, "--yes"]));
         assert_eq!(refused.code, 2, "{name}: {refused}");
-        assert!(refused.stderr.contains(&file), "expected the file to be named: {refused}");
+        assert!(said(&refused).contains(&file), "expected the file to be named: {refused}");
     }
     let missing = here.purge(&["--undo", "/nowhere/at/all", "--yes"]);
-    assert_eq!((missing.code, missing.stderr.contains("/nowhere/at/all")), (2, true), "{missing}");
+    assert_eq!((missing.code, said(&missing).contains("/nowhere/at/all")), (2, true), "{missing}");
 }
 
 fn meanwhile() {
@@ -179,7 +180,7 @@ fn meanwhile() {
     let theirs = ground.plane.get("ClusterRole", "aws-node");
     let back = ground.purge(&["--undo", &undo, "--yes"]);
     assert_eq!(back.code, 1, "{back}");
-    assert!(back.stdout.contains("ClusterRole aws-node") && back.stdout.contains("not touched"), "{back}");
+    assert!(said(&back).contains("ClusterRole aws-node") && said(&back).contains("not touched"), "{back}");
     assert_eq!(ground.plane.get("ClusterRole", "aws-node"), theirs);
     let others: Vec<Value> =
         before.iter().filter(|object| object["kind"] != "ClusterRole").map(lasting).collect();
@@ -199,12 +200,12 @@ fn arguments() {
     ] {
         let refused = ground.plane.assert_writes_nothing(|| ground.purge(args));
         assert_eq!(refused.code, 2, "{args:?}: {refused}");
-        assert!(refused.stderr.contains(says), "{args:?}: expected {says:?} in {refused}");
+        assert!(said(&refused).contains(says), "{args:?}: expected {says:?} in {refused}");
     }
     // Nobody is there to be asked.
     let asked = ground.plane.assert_writes_nothing(|| {
         ground.purge(&["--managed-addon-absent", "--undo-file", &ground.file("undo")])
     });
     assert_ne!(asked.code, 0, "{asked}");
-    assert!(asked.stderr.contains("--yes"), "{asked}");
+    assert!(said(&asked).contains("--yes"), "{asked}");
 }
