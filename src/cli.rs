@@ -41,6 +41,7 @@ enum Command {
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    #[command(after_help = status::EXAMPLES)]
     Status(Box<status::StatusArgs>),
     /// Remove the VPC CNI from a cluster, or bring it back.
     #[command(after_help = purge::EXAMPLES)]

@@ -11,6 +11,7 @@
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
 //! | [`undo`] | how things stood before a command changed them, and the way back | yes |
 //! | [`purge`] | taking the VPC CNI out of a cluster: order, what stays, what forbids it, and the way back | yes |
+//! | [`findings`] | what there is to say about a cluster: who owns the VPC CNI, and what is wrong | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod cluster;
 pub mod faults;
 pub mod fields;
+pub mod findings;
 pub mod leader;
 pub mod pki;
 pub mod policy;

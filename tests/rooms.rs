@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "pki",
     "admission",
     "acceptance",
+    "findings",
     "leader/claim",
     "purge",
     "reconcile/contest",

@@ -22,7 +22,7 @@ pub struct Network {
     pub ready_on: BTreeSet<String>,
     /// It needs the VPC CNI, and why.
     pub chained: Option<Chained>,
-    /// `spec.selector.matchLabels` as a label selector.
+    /// Its Pods, as a label selector.
     pub selector: String,
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::scene::{CAPA, MANAGED_BY, label, owners};
 use crate::support::control_plane::{ControlPlane, User, Version};
-use crate::support::steward::BINARY;
+use crate::support::steward::{BINARY, run};
 use crate::support::watchdog::{Background, Folder};
 use crate::support::{free_port, tail, until};
 
@@ -94,6 +94,12 @@ pub(super) fn contested() {
     ] {
         assert!(note.contains(word), "expected {word} in {note}");
     }
+    let kubeconfig = plane.kubeconfig(User::Joe);
+    let status = run(&["status", "-o", "json", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let told: Value =
+        serde_json::from_str(&status.stdout).unwrap_or_else(|error| panic!("{error}: {status}"));
+    assert_eq!(told["findings"][0]["code"], "CS007", "{told:#}");
+    assert!(told["findings"][0]["message"].as_str().unwrap().contains("kubectl-label changes"), "{told:#}");
 }
 
 /// Each replica's webhook is asked about every write, the other's repairs too, which is worse than any Service would make it.
