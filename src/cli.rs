@@ -11,17 +11,21 @@ use clap::{Parser, Subcommand};
 use crate::policy::Policy;
 
 pub mod address;
+pub mod adopt;
+mod changes;
 pub mod cluster;
 pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
+pub mod interrupt;
 pub mod policy_file;
 pub mod review;
 pub mod serve;
 pub mod status;
 pub mod terminal;
 pub mod trust;
+pub mod undo;
 pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
@@ -41,6 +45,9 @@ enum Command {
     Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
     Status(Box<status::StatusArgs>),
+    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(Box<adopt::AdoptArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -62,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Adopt(args) => adopt::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };
