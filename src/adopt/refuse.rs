@@ -69,7 +69,8 @@ impl Refusal {
 
 /// As kubectl names it.
 fn named(target: &Target<'_>) -> String {
-    let namespace = if target.namespace.is_empty() { String::new() } else { format!(" -n {}", target.namespace) };
+    let namespace =
+        if target.namespace.is_empty() { String::new() } else { format!(" -n {}", target.namespace) };
     let (group, resource) = target.kind.group_resource();
     let dot = if group.is_empty() { "" } else { "." };
     format!("{resource}{dot}{group}/{}{namespace}", target.name)
@@ -138,7 +139,8 @@ pub(super) fn of_objects(stored: &[Stored<'_>], wish: &Wish<'_>) -> Vec<Refusal>
 
 /// Whether a `DaemonSet` is AWS's: the name alone proves nothing.
 fn is_aws(whole: &Value) -> bool {
-    let containers = |name: &str| whole.pointer(&format!("/spec/template/spec/{name}")).and_then(Value::as_array);
+    let containers =
+        |name: &str| whole.pointer(&format!("/spec/template/spec/{name}")).and_then(Value::as_array);
     let mut images = ["containers", "initContainers"].into_iter().filter_map(containers).flatten();
     let chart = whole.pointer("/metadata/labels/helm.sh~1chart").and_then(Value::as_str);
     images.any(|one| one.get("image").and_then(Value::as_str).is_some_and(|image| image.contains(IMAGE)))

@@ -149,11 +149,7 @@ impl AdoptArgs {
         if plan.changes().next().is_none() {
             return Ok(ExitCode::SUCCESS);
         }
-        let question = format!(
-            "Change the metadata of {} objects at {}?",
-            plan.changes().count(),
-            place.url
-        );
+        let question = format!("Change the metadata of {} objects at {}?", plan.changes().count(), place.url);
         match self.consent.ask(&question, &self.again("--yes"))? {
             Answer::PlanOnly => return Ok(ExitCode::SUCCESS),
             Answer::Refused => return Ok(ExitCode::from(1)),
@@ -209,7 +205,9 @@ impl AdoptArgs {
             PolicySource::Given | PolicySource::Installed(..) => live.policy.clone(),
             PolicySource::Nowhere => Policy::with_mode(Mode::Adopt),
             PolicySource::Broken(why) => {
-                bail!("the policy in the cluster cannot be used: {why}. Repair it, or give one with --policy FILE")
+                bail!(
+                    "the policy in the cluster cannot be used: {why}. Repair it, or give one with --policy FILE"
+                )
             }
         };
         for warning in policy.warnings() {
@@ -306,9 +304,16 @@ impl AdoptArgs {
                 let matches = |saved: &Saved| saved.to_string() == object.to_string();
                 undo.objects.iter().any(matches)
             };
-            if undo.unfinished() && undo.command == "adopt" && undo.cluster.uid == place.uid && plan.changes().all(knows) {
+            if undo.unfinished()
+                && undo.command == "adopt"
+                && undo.cluster.uid == place.uid
+                && plan.changes().all(knows)
+            {
                 let (file, _) = UndoFile::open(&path)?;
-                say(&format!("going on with the run that was cut off; how things stood before it is in {}", path.display()));
+                say(&format!(
+                    "going on with the run that was cut off; how things stood before it is in {}",
+                    path.display()
+                ));
                 return Ok(Some(file));
             }
             if named {

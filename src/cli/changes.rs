@@ -14,6 +14,7 @@ pub(super) fn edit(map: Map, key: &str, value: Option<&str>) -> String {
 
 /// `.spec.template  eks/Apply → helm/Apply`.
 pub(super) fn path(change: &PathChange) -> String {
-    let names = |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
+    let names =
+        |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
     format!("      {}  {} → {}", change.path, names(&change.from), names(&change.to))
 }

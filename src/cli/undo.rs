@@ -24,7 +24,12 @@ use crate::undo::{Mark, Restoration, Saved, State, Step, Undo, restore};
 const LOOKS: usize = 8;
 
 /// Undoes `command` by its undo file.
-pub async fn run(command: &str, path: &Path, cluster: &Cluster, consent: Consent) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    command: &str,
+    path: &Path,
+    cluster: &Cluster,
+    consent: Consent,
+) -> anyhow::Result<ExitCode> {
     let place = path.display();
     let (undo, _) = undo_file::read(path)?;
     if undo.command != command {
@@ -125,7 +130,8 @@ fn reference(saved: &Saved) -> anyhow::Result<Reference> {
         kind.name() == saved.kind && api_version == saved.api_version
     };
     let kind = Kind::ALL.into_iter().find(known);
-    let kind = kind.with_context(|| format!("{saved} ({}) is no object of the VPC CNI", saved.api_version))?;
+    let kind =
+        kind.with_context(|| format!("{saved} ({}) is no object of the VPC CNI", saved.api_version))?;
     Ok(Reference::target(&Target { kind, namespace: &saved.namespace, name: &saved.name }))
 }
 

@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod adopt;
 mod answers;
 mod capa;
 mod chart;
@@ -59,6 +60,7 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        adopt::CASES,
         &sequences::cases(),
         &real::cases(),
     ]

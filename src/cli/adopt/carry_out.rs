@@ -84,7 +84,11 @@ impl Work<'_> {
             return Ok(ExitCode::from(1));
         }
         self.file.mark(&Mark::Finished)?;
-        say(&format!("adopted: {} writes, and every object is as planned. Undo it with: {}", self.done, self.undo()));
+        say(&format!(
+            "adopted: {} writes, and every object is as planned. Undo it with: {}",
+            self.done,
+            self.undo()
+        ));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -134,7 +138,9 @@ impl Work<'_> {
                 Err(error) => text = self.again(&reference, &plan, &error).await?,
             }
         }
-        bail!("{reference} does not become as planned: another admission webhook or controller changes it back at once")
+        bail!(
+            "{reference} does not become as planned: another admission webhook or controller changes it back at once"
+        )
     }
 
     fn look(&self, target: Target<'_>, text: &str) -> anyhow::Result<ObjectPlan> {
@@ -144,7 +150,12 @@ impl Work<'_> {
 
     /// After a write that failed: the object as it is stored now, if nobody but its status's writer changed it, or if our write
     /// was stored and only the answer lost.
-    async fn again(&self, reference: &Reference, plan: &ObjectPlan, error: &ApiError) -> anyhow::Result<String> {
+    async fn again(
+        &self,
+        reference: &Reference,
+        plan: &ObjectPlan,
+        error: &ApiError,
+    ) -> anyhow::Result<String> {
         if !error.is_conflict() {
             say(&format!("{error}; looking again"));
             tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1)).min(LONGEST)).await;
@@ -156,7 +167,9 @@ impl Work<'_> {
         if current.uid == plan.before.uid && (current.same(&plan.before) || ours) {
             return Ok(stored.get().to_owned());
         }
-        bail!("somebody else changed {reference} after the plan was made; run adopt again to see what changed")
+        bail!(
+            "somebody else changed {reference} after the plan was made; run adopt again to see what changed"
+        )
     }
 
     /// Reads everything once more; a sentence for each object that is not as planned.
@@ -171,7 +184,8 @@ impl Work<'_> {
             };
             let now = self.look(target, stored.get())?;
             if now.state != State::Adopted {
-                let paths = now.edits.iter().map(|edit| format!("metadata.{}[{}]", edit.map.name(), edit.key));
+                let paths =
+                    now.edits.iter().map(|edit| format!("metadata.{}[{}]", edit.map.name(), edit.key));
                 let fields = now.fields.iter().map(|change| format!("the holders of {}", change.path));
                 let what: Vec<String> = paths.chain(fields).take(5).collect();
                 wrong.push(format!("{object}: {}", what.join(", ")));

@@ -36,11 +36,16 @@ impl<'c> Answers<'c> {
     pub(super) fn of(chart: &'c Chart<'c>, stored: &[Stored<'c>], plan: &Plan) -> Self {
         let mut objects = Vec::new();
         for one in stored {
-            let Some(mut live) = one.text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { continue };
-            if let Some(object) = plan.objects.iter().find(|object| object.to_string() == one.target.to_string()) {
+            let Some(mut live) = one.text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+                continue;
+            };
+            if let Some(object) =
+                plan.objects.iter().find(|object| object.to_string() == one.target.to_string())
+            {
                 object.after.put(&mut live);
             }
-            let subject = Subject { kind: one.target.kind, namespace: one.target.namespace, name: one.target.name };
+            let subject =
+                Subject { kind: one.target.kind, namespace: one.target.namespace, name: one.target.name };
             objects.push(Told { subject, outlook: chart.look(subject, &live) });
         }
         let forecasts: Vec<_> = objects

@@ -26,7 +26,9 @@ impl Told<'_> {
     pub(super) fn source(&self) -> String {
         match self.from {
             PolicySource::Given => "--policy".into(),
-            PolicySource::Installed(namespace, name) => format!("ConfigMap {namespace}/{name} in the cluster"),
+            PolicySource::Installed(namespace, name) => {
+                format!("ConfigMap {namespace}/{name} in the cluster")
+            }
             PolicySource::Broken(_) | PolicySource::Nowhere => "none, so the defaults".into(),
         }
     }
@@ -44,7 +46,8 @@ impl Out {
 /// The whole plan.
 pub(super) fn plan(told: &Told<'_>, answers: Option<&Answers<'_>>, live: &Inventory) -> String {
     let mut out = Out(String::new());
-    let release = told.policy.owner.release.as_ref().map_or("no release".to_owned(), |it| format!("release {it}"));
+    let release =
+        told.policy.owner.release.as_ref().map_or("no release".to_owned(), |it| format!("release {it}"));
     out.line(&format!("cluster {} ({})", told.place.url, live.version));
     out.line(&format!("owner   {}, {release} (policy: {})", told.policy.owner.manager, told.source()));
     for object in &told.plan.objects {
@@ -115,7 +118,9 @@ impl Out {
         for told in &answers.objects {
             match &told.outlook {
                 Outlook::Told(_, forecast)
-                    if forecast.helm_3.is_well() && forecast.helm_4.is_well() && forecast.leftovers.is_empty() => {}
+                    if forecast.helm_3.is_well()
+                        && forecast.helm_4.is_well()
+                        && forecast.leftovers.is_empty() => {}
                 outlook => {
                     let text = answers.chart.text(outlook);
                     self.line(&format!("\n{}", told.subject));
@@ -142,9 +147,13 @@ impl Out {
             }
         });
         if let Some(value) = told.plan.original_match_labels {
-            self.line(&format!("        the selector cannot change: set originalMatchLabels={value} in the chart's values"));
+            self.line(&format!(
+                "        the selector cannot change: set originalMatchLabels={value} in the chart's values"
+            ));
         }
-        self.line("        path by path: --chart-manifest FILE, with what `helm template --include-crds` prints");
+        self.line(
+            "        path by path: --chart-manifest FILE, with what `helm template --include-crds` prints",
+        );
     }
 }
 
