@@ -11,11 +11,14 @@ use clap::{Parser, Subcommand};
 use crate::policy::Policy;
 
 pub mod address;
+pub mod adopt;
+mod changes;
 pub mod cluster;
 pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
+pub mod interrupt;
 pub mod policy_file;
 pub mod purge;
 pub mod review;
@@ -23,6 +26,7 @@ pub mod serve;
 pub mod status;
 pub mod terminal;
 pub mod trust;
+pub mod undo;
 pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
@@ -46,6 +50,9 @@ enum Command {
     /// Remove the VPC CNI from a cluster, or bring it back.
     #[command(after_help = purge::EXAMPLES)]
     Purge(Box<purge::PurgeArgs>),
+    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(Box<adopt::AdoptArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -68,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Purge(args) => purge::run(&args),
+        Command::Adopt(args) => adopt::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };

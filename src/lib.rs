@@ -9,6 +9,7 @@
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
+//! | [`adopt`] | what an adoption by a person writes, or why it does not | yes |
 //! | [`undo`] | how things stood before a command changed them, and the way back | yes |
 //! | [`purge`] | taking the VPC CNI out of a cluster: order, what stays, what forbids it, and the way back | yes |
 //! | [`findings`] | what there is to say about a cluster: who owns the VPC CNI, and what is wrong | yes |
@@ -23,6 +24,7 @@
 
 pub mod acceptance;
 pub mod admission;
+pub mod adopt;
 pub mod cli;
 pub mod cluster;
 pub mod faults;

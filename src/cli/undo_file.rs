@@ -23,6 +23,8 @@ pub struct UndoFile {
     file: File,
     /// The last whole line, which the next mark is chained to.
     last: String,
+    /// What the objects are called, by the places that marks speak of.
+    objects: Vec<String>,
 }
 
 impl UndoFile {
@@ -57,7 +59,7 @@ impl UndoFile {
             std::fs::remove_file(&beside).ok();
         }
         let last = text.trim_end().rsplit('\n').next().unwrap_or_default().to_owned();
-        Ok(Self { path: path.to_owned(), file: written.with_context(failed)?, last })
+        Ok(Self { path: path.to_owned(), file: written.with_context(failed)?, last, objects: names(undo) })
     }
 
     /// Opens a file to append marks to it, and reads it.
@@ -72,7 +74,7 @@ impl UndoFile {
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot append to {}", path.display()))?;
-        Ok((Self { path: path.to_owned(), file, last: last.to_owned() }, undo))
+        Ok((Self { path: path.to_owned(), file, last: last.to_owned(), objects: names(&undo) }, undo))
     }
 
     /// Appends a mark; it is on the disk when this returns.
@@ -84,6 +86,11 @@ impl UndoFile {
             .with_context(|| format!("cannot note the progress in {}", self.path.display()))?;
         line.trim_end().clone_into(&mut self.last);
         Ok(())
+    }
+
+    /// The place of an object, by what it is called (`DaemonSet kube-system/aws-node`).
+    pub fn place_of(&self, object: &str) -> Option<usize> {
+        self.objects.iter().position(|name| name == object)
     }
 
     /// Where it is.
@@ -115,8 +122,25 @@ pub fn default_path(cluster: &str, now: Timestamp) -> PathBuf {
     PathBuf::from(format!("{}{time}.json", prefix(cluster)))
 }
 
+fn names(undo: &Undo) -> Vec<String> {
+    undo.objects.iter().map(ToString::to_string).collect()
+}
+
+/// The files in a folder that have a default name for this cluster, the newest first.
+pub fn of_cluster(folder: &Path, cluster: &str) -> Vec<PathBuf> {
+    let prefix = prefix(cluster);
+    let named = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.starts_with(&prefix).then(|| folder.join(name))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries.filter_map(|entry| named(entry.ok()?)).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found
+}
+
 /// What the names of all files about a cluster begin with.
-pub fn prefix(cluster: &str) -> String {
+fn prefix(cluster: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let short: String = cluster.chars().map(plain).take(80).collect();
     format!("cni-steward-undo-{short}-")

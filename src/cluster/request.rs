@@ -191,6 +191,18 @@ impl Cluster {
         self.done(call, Effect::Write(writer)).await
     }
 
+    /// Patches it in no more than thought: rights, admission and validation are asked, and nothing is stored.
+    pub async fn rehearse_patch<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        patch: Patch<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let mut call = Call::patch(reference, patch).carrying(body)?;
+        call.uri.push_str("&dryRun=All");
+        self.done(call, Effect::Free).await
+    }
+
     /// Deletes the object; `false` if there is none, a conflict if it is not the one that is meant.
     pub async fn delete(
         &self,

@@ -64,6 +64,21 @@ impl Metadata {
         })
     }
 
+    /// Puts labels, annotations and field ownership into an object.
+    pub fn put(&self, object: &mut Value) {
+        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+        for (name, map) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if map.is_empty() {
+                metadata.shift_remove(name);
+            } else {
+                metadata.insert(name.to_owned(), json!(map));
+            }
+        }
+        if let Ok(list) = serde_json::from_str(&self.managed_fields) {
+            metadata.insert("managedFields".to_owned(), list);
+        }
+    }
+
     /// Whether nobody has changed labels, annotations or field ownership between the two. Entries about subresources do not
     /// count: controllers write a status all the time.
     pub fn same(&self, other: &Self) -> bool {

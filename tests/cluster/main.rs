@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod adopt;
 mod answers;
 mod capa;
 mod chart;
@@ -61,6 +62,7 @@ fn main() {
         exported::CASES,
         repair::CASES,
         &purge::cases(),
+        adopt::CASES,
         &sequences::cases(),
         &real::cases(),
     ]
