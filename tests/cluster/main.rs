@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod adopt;
 mod answers;
 mod audit;
 mod capa;
@@ -28,6 +29,7 @@ mod leader;
 mod modes;
 mod pairs;
 mod prepared;
+mod purge;
 mod raw;
 mod real;
 mod repair;
@@ -63,6 +65,8 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        &purge::cases(),
+        adopt::CASES,
         &sequences::cases(),
         &real::cases(),
     ]
