@@ -16,6 +16,7 @@ mod account;
 mod answers;
 mod capa;
 mod chart;
+mod docs;
 mod draw;
 mod exported;
 mod features;
@@ -46,6 +47,7 @@ fn main() {
         raw::CASES,
         capa::CASES,
         chart::CASES,
+        docs::CASES,
         account::CASES,
         leader::CASES,
         trust::CASES,
