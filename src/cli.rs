@@ -12,13 +12,18 @@ use crate::policy::Policy;
 
 pub mod address;
 pub mod cluster;
+pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
 pub mod policy_file;
+pub mod purge;
 pub mod review;
 pub mod serve;
+pub mod status;
+pub mod terminal;
 pub mod trust;
+pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
@@ -35,6 +40,11 @@ enum Command {
     /// Answer a recorded review offline: what would the server say, and why.
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
+    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    Status(Box<status::StatusArgs>),
+    /// Remove the VPC CNI from a cluster, or bring it back.
+    #[command(after_help = purge::EXAMPLES)]
+    Purge(Box<purge::PurgeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -55,6 +65,8 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
     };

@@ -9,6 +9,8 @@
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
+//! | [`undo`] | how things stood before a command changed them, and the way back | yes |
+//! | [`purge`] | taking the VPC CNI out of a cluster: order, what stays, what forbids it, and the way back | yes |
 //! | [`pki`] | certificate authority and serving certificate | yes |
 //! | [`admission`] | one review: bytes in, verdict, bytes out | no clock, no I/O, but speaks HTTP statuses |
 //! | [`server`] | accept loop, TLS, drain, probes | |
@@ -27,7 +29,9 @@ pub mod fields;
 pub mod leader;
 pub mod pki;
 pub mod policy;
+pub mod purge;
 pub mod reconcile;
 pub mod server;
 pub mod telemetry;
 pub mod trust;
+pub mod undo;

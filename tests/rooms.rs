@@ -11,18 +11,26 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: &[&str] = &[
     "policy",
+    "adopt",
+    "cluster/inventory/installation",
+    "cluster/inventory/network",
+    "cluster/inventory/node",
+    "cluster/inventory/release",
+    "cluster/inventory/target",
     "fields",
     "pki",
     "admission",
     "acceptance",
     "leader/claim",
+    "purge",
     "reconcile/contest",
     "reconcile/pace",
     "reconcile/plan",
     "reconcile/step",
     "reconcile/wanted",
+    "undo",
 ];
 
 /// What a pure room may not name, and what it would be for.

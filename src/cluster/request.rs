@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,40 @@ impl Patch<'_> {
             Self::Merge { manager } | Self::Json { manager } => format!("fieldManager={manager}"),
         }
     }
+}
+
+/// Which object exactly a deletion means, and what becomes of those that depend on it.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletion<'a> {
+    /// Only this object and this version of it; a conflict otherwise.
+    pub preconditions: Preconditions<'a>,
+    /// What becomes of its dependents (a `DaemonSet`'s Pods).
+    pub propagation_policy: Propagation,
+}
+
+/// What has to be true of an object for its deletion.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preconditions<'a> {
+    /// `metadata.uid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<&'a str>,
+    /// `metadata.resourceVersion`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<&'a str>,
+}
+
+/// What becomes of an object's dependents when it is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub enum Propagation {
+    /// They go after it.
+    #[default]
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay.
+    Orphan,
 }
 
 /// Whether a request needs a right.
@@ -149,6 +183,31 @@ impl Cluster {
         self.done(call, Effect::Write(writer)).await
     }
 
+    /// Deletes the object; `false` if there is none, a conflict if it is not the one that is meant.
+    pub async fn delete(
+        &self,
+        writer: &Writer,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<bool, ApiError> {
+        let call = Call::new("delete", Method::DELETE, reference, reference.object()).carrying(deletion)?;
+        match self.done::<serde::de::IgnoredAny>(call, Effect::Write(writer)).await {
+            Err(error) if error.is_not_found() => Ok(false),
+            done => done.map(|_| true),
+        }
+    }
+
+    /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
+        let uri = format!("{}?dryRun=All", reference.object());
+        let call = Call::new("delete", Method::DELETE, reference, uri).carrying(deletion)?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
+    }
+
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
     pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
         let call = Call::create(reference, "").carrying(object)?;
@@ -184,8 +243,21 @@ impl Cluster {
     }
 
     pub(super) async fn text(&self, uri: &str) -> Result<Bytes, Cause> {
+        self.text_as(uri, (ACCEPT, "application/json")).await
+    }
+
+    /// The whole answer to a GET, asked for in this form.
+    pub(super) async fn text_as(
+        &self,
+        uri: &str,
+        (name, form): (HeaderName, &'static str),
+    ) -> Result<Bytes, Cause> {
         let limit = self.timeout;
-        let answered = tokio::time::timeout(limit, async { self.whole(plain(uri)?).await });
+        let answered = tokio::time::timeout(limit, async {
+            let mut request = plain(uri)?;
+            request.headers_mut().insert(name, HeaderValue::from_static(form));
+            self.whole(request).await
+        });
         answered.await.unwrap_or(Err(Cause::Timeout(limit)))
     }
 
@@ -273,7 +345,7 @@ mod tests {
         std::fs::write(&kubeconfig, text).unwrap();
         let request_timeout = Duration::from_secs(5);
         let connection =
-            Connection { kubeconfig: Some(kubeconfig), context: None, service: None, request_timeout };
+            Connection { kubeconfig: vec![kubeconfig], context: None, service: None, request_timeout };
         let cluster = Cluster::connect(&connection).await.unwrap();
         let secret = Reference::of::<Secret>(Some("kube-system"), "a");
         let leading = Leading::begin(Stopwatch::start());

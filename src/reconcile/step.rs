@@ -14,7 +14,7 @@ use crate::policy::object::Object;
 use crate::policy::writer::STEWARD;
 
 /// What a repair can make ours in the API server's books, and nothing else.
-const OURS: &[&[&str]] = &[
+pub(crate) const OURS: &[&[&str]] = &[
     &["metadata", "labels"],
     &["metadata", "annotations"],
     &["metadata", "labels", MANAGED_BY],

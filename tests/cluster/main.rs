@@ -26,6 +26,8 @@ mod helm;
 mod leader;
 mod modes;
 mod pairs;
+mod prepared;
+mod purge;
 mod raw;
 mod real;
 mod repair;
@@ -33,6 +35,7 @@ mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod status;
 mod trust;
 mod writers;
 
@@ -51,6 +54,7 @@ fn main() {
         account::CASES,
         leader::CASES,
         trust::CASES,
+        status::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
@@ -58,6 +62,7 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        &purge::cases(),
         &sequences::cases(),
         &real::cases(),
     ]

@@ -1,0 +1,46 @@
+//! The plan of a purge, laid out for people.
+
+use crate::cli::terminal::{Terminal, Tone};
+use crate::cluster::inventory::Inventory;
+use crate::purge::{Plan, Refusal, words};
+
+/// The whole plan.
+pub(super) fn plan(plan: &Plan<'_>, inventory: &Inventory, terminal: Terminal) -> String {
+    let server = &inventory.server;
+    if plan.is_empty() {
+        return format!("nothing of the VPC CNI is left to remove at {server}\n");
+    }
+    let mut out = String::new();
+    if !plan.steps.is_empty() {
+        let head = format!("purge removes the Amazon VPC CNI from {server}, in this order:");
+        out.push_str(&terminal.paint(Tone::Strong, &head));
+        out.push('\n');
+    }
+    let steps = plan.steps.iter().enumerate().map(|(number, step)| {
+        [
+            (Tone::Plain, format!("  {}. {}", number + 1, step.item.reference)),
+            (Tone::Faint, step.why().to_owned()),
+        ]
+    });
+    let kept = plan.kept.iter().map(|kept| {
+        [(Tone::Plain, format!("  keeps {}", kept.item.reference)), (Tone::Faint, kept.why.clone())]
+    });
+    out.push_str(&terminal.table(&steps.chain(kept).collect::<Vec<_>>()));
+    if !plan.steps.is_empty() {
+        out.push_str(&terminal.paragraph(2, &format!("never touched: {}", words::OFF_LIMITS)));
+    }
+    for note in &plan.notes {
+        out.push_str(&terminal.paragraph(2, &format!("note: {note}")));
+    }
+    for one in &plan.refusals {
+        out.push_str(&refusal(one, terminal));
+    }
+    out
+}
+
+/// One refusal, and what to do instead.
+pub(super) fn refusal(refusal: &Refusal, terminal: Terminal) -> String {
+    let head = terminal.paint(Tone::Bad, "REFUSED");
+    let next: Vec<String> = refusal.next().into_iter().map(|next| format!("  → {next}\n")).collect();
+    format!("{head} [{}] {}\n{}", refusal.code(), refusal.sentence(), next.concat())
+}
