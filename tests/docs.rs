@@ -133,7 +133,10 @@ fn what_make_is_asked_for_can_be_made() {
         .collect();
     let mut complaints = Vec::new();
     for (place, words) in every_command(&["make"]) {
-        let asked = words.iter().skip(1).filter(|word| !word.contains('=') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let asked = words
+            .iter()
+            .skip(1)
+            .filter(|word| !word.contains('=') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
         complaints.extend(
             asked.filter(|word| !targets.contains(word.as_str())).map(|word| format!("{place}: make {word}")),
         );
@@ -148,7 +151,8 @@ fn every_policy_on_a_page_is_one_that_the_program_takes() {
     for page in pages() {
         for block in page.blocks.iter().filter(|block| block.language == "yaml") {
             let text = block.lines.join("\n");
-            let is_policy = text.contains("kind: Policy\n") || text.lines().any(|line| line.starts_with("mode: "));
+            let is_policy =
+                text.contains("kind: Policy\n") || text.lines().any(|line| line.starts_with("mode: "));
             if is_policy {
                 seen += 1;
                 if let Err(error) = Policy::parse(&page.name, &text) {
@@ -248,7 +252,9 @@ fn files_that_the_pages_name_exist() {
     let mut complaints = Vec::new();
     for page in pages() {
         for (line, span) in spans(&page) {
-            let is_path = ["docs/", "examples/", "charts/", "certs/", "tests/", "src/"].iter().any(|folder| span.starts_with(folder));
+            let is_path = ["docs/", "examples/", "charts/", "certs/", "tests/", "src/"]
+                .iter()
+                .any(|folder| span.starts_with(folder));
             let file = span.split([' ', ':', '#', '*']).next().unwrap_or_default();
             if is_path && !root().join(file).exists() {
                 complaints.push(format!("{}:{line}: there is no {file}", page.name));
@@ -261,7 +267,8 @@ fn files_that_the_pages_name_exist() {
 #[test]
 fn the_book_has_every_page_once() {
     let summary = book::page(SUMMARY);
-    let mut listed: Vec<String> = links(&summary).into_iter().map(|(_, target)| format!("docs/{target}")).collect();
+    let mut listed: Vec<String> =
+        links(&summary).into_iter().map(|(_, target)| format!("docs/{target}")).collect();
     let all = pages().into_iter().map(|page| page.name);
     let mut wanted: Vec<String> = all.filter(|name| name.starts_with("docs/") && name != SUMMARY).collect();
     listed.sort();
@@ -280,7 +287,8 @@ fn every_page_begins_with_a_title_and_is_short() {
             complaints.push(format!("{}:1: expected a title", page.name));
         }
         if lines > 180 && !long.contains(&page.name.as_str()) {
-            complaints.push(format!("{}: {lines} lines, which nobody reads; expected 180 at most", page.name));
+            complaints
+                .push(format!("{}: {lines} lines, which nobody reads; expected 180 at most", page.name));
         }
     }
     none(&complaints);
@@ -293,10 +301,10 @@ fn the_reader_of_pages_sees_what_is_there() {
         words("A=1 helm template 'a b' \\\n  -n x >f.yaml && kubectl get ds -o name | grep \"a|b\"  # why"),
         ["helm template a b -n x", "kubectl get ds -o name", "grep a|b"]
     );
-    assert_eq!(words("kubectl annotate ds x=$(date -u -d '+1 hour' +%FT%TZ)"), [
-        "date -u -d +1 hour +%FT%TZ",
-        "kubectl annotate ds x=SUBSTITUTED"
-    ]);
+    assert_eq!(
+        words("kubectl annotate ds x=$(date -u -d '+1 hour' +%FT%TZ)"),
+        ["date -u -d +1 hour +%FT%TZ", "kubectl annotate ds x=SUBSTITUTED"]
+    );
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     assert!(book::is_shown(&lines("a … c\n…\ne"), "a b c\nx\ne\n").is_ok());
     assert!(book::is_shown(&lines("a … c"), "a b c d").is_err());

@@ -6,9 +6,12 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::purge::ground::{Beside, Ground};
 use crate::support::Output;
-use crate::support::book::{self, Block, Class, How, Page, flags, flags_in, is_shown, simple_commands, spans};
-use crate::support::control_plane::{ControlPlane, User, Version};
+use crate::support::book::{
+    self, Block, Class, How, Page, flags, flags_in, is_shown, simple_commands, spans,
+};
+use crate::support::control_plane::{User, Version};
 use crate::support::fixtures;
 use crate::support::steward;
 use crate::support::suite::Case;
@@ -25,6 +28,11 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case { name: "docs::every_page_with_a_stage_is_played", needs: &[], run: complete },
     Case { name: "docs::readme", needs: ALL, run: || play("README.md") },
+    Case {
+        name: "docs::charts_cni_steward_readme",
+        needs: ALL,
+        run: || play("charts/cni-steward/README.md"),
+    },
     Case { name: "docs::should_i_use_this", needs: ALL, run: || play("docs/should-i-use-this.md") },
     Case { name: "docs::quick_start", needs: ALL, run: || play("docs/quick-start.md") },
     Case { name: "docs::adopt_with_helm", needs: ALL, run: || play("docs/adopt-with-helm.md") },
@@ -40,7 +48,10 @@ fn complete() {
     let staged = book::pages().into_iter().filter(|page| !book::stages(page).is_empty());
     let names = staged.map(|page| {
         let name = page.name.strip_suffix(".md").unwrap();
-        format!("docs::{}", name.strip_prefix("docs/").unwrap_or(name).to_lowercase().replace(['-', '/'], "_"))
+        format!(
+            "docs::{}",
+            name.strip_prefix("docs/").unwrap_or(name).to_lowercase().replace(['-', '/'], "_")
+        )
     });
     for name in names {
         assert!(CASES.iter().any(|case| case.name == name), "expected a case {name} for its page");
@@ -75,7 +86,9 @@ fn known() {
                 }
                 let there: BTreeSet<_> = flags_in(help);
                 let missing = flags(&words).into_iter().filter(|flag| !there.contains(flag));
-                complaints.extend(missing.map(|flag| format!("{}:{line}: {} {path} has no {flag}", page.name, words[0])));
+                complaints.extend(
+                    missing.map(|flag| format!("{}:{line}: {} {path} has no {flag}", page.name, words[0])),
+                );
             }
         }
     }
@@ -146,15 +159,18 @@ fn play(name: &str) {
 
 /// A cluster in the state of a reader who has come so far, and a desk with what lies on his.
 struct Stage {
-    plane: ControlPlane,
+    ground: Ground,
     desk: Folder,
-    /// Keep what runs in the background alive.
-    _steward: Option<steward::Steward>,
+    /// What kube-controller-manager does on the reader's cluster when the workload is deleted.
+    _collector: Beside,
 }
+
+/// The nodes of a stage that has nodes.
+const NODES: [&str; 2] = ["ip-10-0-1-17.ec2.internal", "ip-10-0-2-42.ec2.internal"];
 
 impl Stage {
     fn set(page: &Page, words: &[String], line: usize) -> Self {
-        let plane = ControlPlane::start(Version::V1_36);
+        let ground = Ground::bare(Version::V1_36);
         let desk = Folder::new();
         let bin = desk.join("bin");
         std::fs::create_dir(&bin).unwrap();
@@ -168,21 +184,21 @@ impl Stage {
         symlink(Kubectl.path().unwrap(), bin.join("kubectl")).unwrap();
         let helm = if words.iter().any(|word| word == "helm-3") { Helm3 } else { Helm4 };
         symlink(helm.path().unwrap(), bin.join("helm")).unwrap();
-        let mut server = None;
         for word in words {
-            match (word.as_str(), word.split_once(':')) {
-                ("empty" | "helm-3" | "helm-4", _) => {}
-                ("eks", _) => drop(plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned()),
-                (_, Some(("serve", file))) => {
-                    let policy = std::fs::read_to_string(book::root().join(file)).unwrap();
-                    let steward = steward::Steward::start(&policy);
-                    steward.register(&plane);
-                    server = Some(steward);
+            match word.as_str() {
+                "empty" | "helm-3" | "helm-4" => {}
+                "eks" => drop(ground.plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned()),
+                "nodes" => {
+                    ground.nodes(&NODES);
+                    ground.pods_of_the_workload(&NODES);
                 }
+                "cilium" => ground.runs("cilium", &NODES),
+                "calico" => ground.runs("calico-node", &NODES),
                 _ => panic!("{}:{line}: there is no stage {word:?}", page.name),
             }
         }
-        Self { plane, desk, _steward: server }
+        let collector = ground.collector();
+        Self { ground, desk, _collector: collector }
     }
 
     /// A block that begins with its file's name, as a comment, is a file that the reader makes.
@@ -202,6 +218,9 @@ impl Stage {
             loop {
                 let output = self.shell(&command.text);
                 let printed = format!("{}{}", output.stdout, output.stderr);
+                if std::env::var_os("CNI_STEWARD_TRANSCRIPT").is_some() {
+                    eprintln!("{}:{}\n$ {}\n{printed}", page.name, command.line, command.text);
+                }
                 let wrong = match is_shown(&command.shown, &printed) {
                     _ if output.code != exit => format!("expected exit code {exit}"),
                     Err(why) => why,
@@ -224,7 +243,7 @@ impl Stage {
         let mut command = Command::new("bash");
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.desk.join("bin").display());
         command.args(["-o", "pipefail", "-c", line]).current_dir(self.desk.path()).env_clear();
-        command.env("PATH", path).env("KUBECONFIG", self.plane.kubeconfig(User::Admin));
+        command.env("PATH", path).env("KUBECONFIG", self.ground.plane.kubeconfig(User::Admin));
         command.env("HOME", self.desk.join("home")).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
         Output::of(command, None)
     }

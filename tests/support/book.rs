@@ -64,7 +64,8 @@ impl Block {
     pub(crate) fn class(&self) -> Result<Class, String> {
         let known = "expected `run`, `run: exit N`, `run: until`, `syntax: WHY` or `needs WHAT: WHY` in a comment before it";
         let mark = self.marks.last().ok_or(format!("no mark; {known}"))?;
-        let (word, rest) = mark.split_once(':').map_or((mark.as_str(), ""), |(word, rest)| (word, rest.trim()));
+        let (word, rest) =
+            mark.split_once(':').map_or((mark.as_str(), ""), |(word, rest)| (word, rest.trim()));
         match (word, rest) {
             ("run", rest) => {
                 let mut how = How { exit: 0, until: false };
@@ -100,7 +101,9 @@ impl Block {
                     command.shown.push(line.trim_end().to_owned());
                     continue;
                 }
-                (_, Some(text), _) if text.trim().is_empty() || text.trim_start().starts_with('#') => continue,
+                (_, Some(text), _) if text.trim().is_empty() || text.trim_start().starts_with('#') => {
+                    continue;
+                }
                 (_, text, _) => commands.push(Command {
                     line: self.line + 1 + index,
                     text: text.unwrap_or(line).to_owned(),
@@ -162,7 +165,14 @@ fn blocks(name: &str, text: &str) -> Vec<Block> {
                     open = Some((Block { line: index + 1, language, lines: Vec::new(), marks }, indent));
                 } else if let Some(comment) = trimmed.strip_prefix("<!--") {
                     let comment = comment.trim_end().strip_suffix("-->");
-                    marks.push(comment.unwrap_or_else(|| panic!("{name}:{}: a comment has to end in its line", index + 1)).trim().to_owned());
+                    marks.push(
+                        comment
+                            .unwrap_or_else(|| {
+                                panic!("{name}:{}: a comment has to end in its line", index + 1)
+                            })
+                            .trim()
+                            .to_owned(),
+                    );
                 } else if !trimmed.is_empty() {
                     marks.clear();
                 }
@@ -267,7 +277,9 @@ fn without_redirections(words: Vec<String>) -> Vec<String> {
 /// The flags of a command, without values: `--set`, `-n`.
 pub(crate) fn flags(words: &[String]) -> Vec<&str> {
     let words = words.iter().skip(1).take_while(|word| *word != "--");
-    let flags = words.filter(|word| word.len() > 1 && word.starts_with('-') && !word[1..].starts_with(|c: char| c.is_ascii_digit()));
+    let flags = words.filter(|word| {
+        word.len() > 1 && word.starts_with('-') && !word[1..].starts_with(|c: char| c.is_ascii_digit())
+    });
     flags.map(|flag| flag.split_once('=').map_or(flag.as_str(), |(name, _)| name)).collect()
 }
 
@@ -282,7 +294,9 @@ pub(crate) fn is_shown(shown: &[String], printed: &str) -> Result<(), String> {
     let mut lines = printed.lines().map(str::trim_end);
     for wanted in shown.iter().filter(|line| !line.is_empty() && line.trim() != "…") {
         if !lines.any(|line| is_like(wanted, line)) {
-            return Err(format!("expected the line\n  {wanted}\nwhich was not printed (or not in this place)"));
+            return Err(format!(
+                "expected the line\n  {wanted}\nwhich was not printed (or not in this place)"
+            ));
         }
     }
     Ok(())
