@@ -18,6 +18,7 @@ mod answers;
 mod audit;
 mod capa;
 mod chart;
+mod docs;
 mod draw;
 mod explain;
 mod exported;
@@ -52,6 +53,7 @@ fn main() {
         raw::CASES,
         capa::CASES,
         chart::CASES,
+        docs::CASES,
         account::CASES,
         leader::CASES,
         trust::CASES,

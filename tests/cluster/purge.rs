@@ -2,7 +2,7 @@
 //!
 //! There are no controllers here: nodes and Pods are written by the test, and it plays the garbage collector.
 
-mod ground;
+pub(crate) mod ground;
 mod killed;
 mod refused;
 mod undone;
