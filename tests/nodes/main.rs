@@ -19,7 +19,6 @@ mod cell;
 mod chart;
 mod cluster;
 mod harness;
-mod load;
 mod planned;
 mod repair;
 #[path = "../cluster/scene.rs"]
