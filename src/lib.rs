@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | [`policy`] | the policy file, the catalogue of targets, who writes, and the verdict | yes |
 //! | [`fields`] | `metadata.managedFields`: sets, entries and the transfer of ownership | yes |
+//! | [`audit`] | what was seen in many clusters, told as table, JSON, CSV and page | yes |
+//! | [`layout`] | text and tables for a terminal of a known width | yes |
 //! | [`acceptance`] | what Helm 3 and Helm 4 will answer for a live and a rendered object | yes |
 //! | [`adopt`] | what an adoption by a person writes, or why it does not | yes |
 //! | [`undo`] | how things stood before a command changed them, and the way back | yes |
@@ -24,12 +26,14 @@
 
 pub mod acceptance;
 pub mod admission;
+pub mod audit;
 pub mod adopt;
 pub mod cli;
 pub mod cluster;
 pub mod faults;
 pub mod fields;
 pub mod findings;
+pub mod layout;
 pub mod leader;
 pub mod pki;
 pub mod policy;

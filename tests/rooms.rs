@@ -23,6 +23,8 @@ const PURE: &[&str] = &[
     "pki",
     "admission",
     "acceptance",
+    "audit",
+    "layout",
     "findings",
     "leader/claim",
     "purge",

@@ -15,9 +15,11 @@ mod support;
 mod account;
 mod adopt;
 mod answers;
+mod audit;
 mod capa;
 mod chart;
 mod draw;
+mod explain;
 mod exported;
 mod features;
 mod forecast;
@@ -54,6 +56,8 @@ fn main() {
         leader::CASES,
         trust::CASES,
         status::CASES,
+        explain::CASES,
+        audit::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
