@@ -56,6 +56,12 @@ chart: ## Lint the chart with both Helms, run its unit tests, and test its alert
 chart-docs: ## Write anew what the chart has from elsewhere: README's table from the schema, CEL from the program
 	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart -- readme expressions
 
+# Into target/book; mdBook is built once if it is not here.
+.PHONY: docs
+docs: ## The pages in docs/ as a site, in target/book (installs mdBook with cargo if it is not here: minutes)
+	@command -v mdbook >/dev/null || $(CARGO) install --locked --quiet mdbook
+	mdbook build
+
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check bans licenses sources

@@ -11,20 +11,27 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::policy::Policy;
 
 pub mod address;
+pub mod adopt;
 pub mod audit;
+mod changes;
 pub mod cluster;
 pub mod complete;
 pub mod completion;
+pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
+pub mod interrupt;
 pub mod policy_file;
 mod program;
+pub mod purge;
 pub mod review;
 pub mod serve;
 pub mod status;
 pub mod terminal;
 pub mod trust;
+pub mod undo;
+pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
@@ -47,6 +54,12 @@ enum Command {
     /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditArgs),
+    /// Remove the VPC CNI from a cluster, or bring it back.
+    #[command(after_help = purge::EXAMPLES)]
+    Purge(Box<purge::PurgeArgs>),
+    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(Box<adopt::AdoptArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
@@ -91,6 +104,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Adopt(args) => adopt::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Export(Export::Webhook(args)) => export::webhook(&args),
         Command::Export(Export::Policies(args)) => export::policies::policies(&args),
         Command::Completion(args) => completion::run(&args),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 const PURE: &[&str] = &[
     "policy",
+    "adopt",
     "cluster/inventory/installation",
     "cluster/inventory/network",
     "cluster/inventory/node",
@@ -26,11 +27,13 @@ const PURE: &[&str] = &[
     "layout",
     "findings",
     "leader/claim",
+    "purge",
     "reconcile/contest",
     "reconcile/pace",
     "reconcile/plan",
     "reconcile/step",
     "reconcile/wanted",
+    "undo",
 ];
 
 /// What a pure room may not name, and what it would be for.

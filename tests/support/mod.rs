@@ -13,6 +13,7 @@
     reason = "a test that cannot go on shall stop, loudly"
 )]
 
+pub(crate) mod book;
 pub(crate) mod control_plane;
 pub(crate) mod fixtures;
 pub(crate) mod http;
