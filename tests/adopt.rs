@@ -79,6 +79,9 @@ fn a_bootstrap_is_adopted_in_two_writes_and_what_is_absent_is_said() {
     assert_eq!(object.after.annotations["meta.helm.sh/release-name"], "aws-vpc-cni");
     assert!(object.fields.iter().all(|change| change.to == ["helm/Apply"]), "{:?}", object.fields);
     assert_eq!(seen.original_match_labels, Some(true));
+    assert!(seen.notes[0].contains("aws eks describe-addon"), "{:?}", seen.notes);
+    let sure = look(&bootstrapped(), &Policy::with_mode(Mode::Adopt), &[], true);
+    assert_eq!(sure.notes, Vec::<String>::new());
 }
 
 #[test]
