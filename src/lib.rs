@@ -19,15 +19,14 @@
 //! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
 
 pub mod acceptance;
-pub mod admission;
 pub mod cli;
 pub mod cluster;
 pub mod faults;
-pub mod fields;
 pub mod leader;
 pub mod pki;
-pub mod policy;
 pub mod reconcile;
 pub mod server;
 pub mod telemetry;
 pub mod trust;
+
+pub use cni_steward_verdict::{admission, fields, policy};
