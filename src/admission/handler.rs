@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::patch;
 use super::reply::{self, Audit, Say};
 use super::review::{Operation, Review, Unreadable};
+use super::said::Said;
 use crate::policy::decide::{Decision, Subject};
 use crate::policy::object::Object;
 use crate::policy::{Policy, Verdict, decide};
@@ -23,7 +24,7 @@ pub struct Answer<'a> {
     /// HTTP status: 200 for every answered review (a refusal too), 400 for one that cannot be read.
     pub status: u16,
     /// JSON body: an `AdmissionReview`, or a `Status` that says why the review cannot be read.
-    pub body: Vec<u8>,
+    pub body: Said,
     /// For the log line and the metrics.
     pub record: Record<'a>,
 }
@@ -129,21 +130,21 @@ impl<'a> Received<'a> {
 /// Answers one review.
 pub fn answer<'a>(body: &'a [u8], policy: &Policy, now: Timestamp) -> Answer<'a> {
     match Received::read(body, policy) {
-        Ok(received) => reply_to(&received, policy, now),
+        Ok(received) => reply_to(body, &received, policy, now),
         Err(problem) => {
             let message = problem.to_string();
             let body = reply::error(400, "BadRequest", &message);
             let reason = "unreadable";
             Answer {
                 status: 400,
-                body,
+                body: body.into(),
                 record: Record { resource: "other", verdict: "error", reason, message, ..Record::default() },
             }
         }
     }
 }
 
-fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
+fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
     let review = &received.review;
     let mut record = Record {
         uid: review.uid.clone(),
@@ -158,9 +159,8 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
         reason: "outside-catalogue",
         ..Record::default()
     };
-    let amended;
-    let mut patch = None;
-    let mut refusal = None;
+    let refusal;
+    let mut say = Say::Allow;
     match received.judge(policy, now) {
         Judged::Outside => {
             let body = reply::review(&review.uid, Say::Allow, &[], None);
@@ -181,22 +181,17 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
                 Verdict::Leave => {}
                 Verdict::Amend(changes) => {
                     record.verdict = "amend";
-                    amended = changes;
-                    patch = Some(patch::write(&amended, object));
+                    say = Say::Patch(patch::write(changes, object), body);
                 }
                 Verdict::Refuse(message) => {
                     record.verdict = "refuse";
-                    refusal = Some(message);
+                    refusal = message;
+                    say = Say::Refuse(&refusal);
                 }
             }
         }
     }
     record.resource = review.kind.map_or("other", |kind| kind.group_resource().1);
-    let say = match (&refusal, &patch) {
-        (Some(message), _) => Say::Refuse(message),
-        (None, Some(patch)) => Say::Patch(patch),
-        (None, None) => Say::Allow,
-    };
     let audit = Audit {
         verdict: record.verdict,
         reason: record.reason,

@@ -97,7 +97,7 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     match args.output {
         Output::Review => {
             let answer = answer(&body, &policy, now);
-            print(&answer.body)?;
+            print(&answer.body.whole(&body))?;
         }
         Output::Text => {
             let mut out = text(&received, &judged, &policy);
@@ -164,7 +164,8 @@ fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_
                 bail!("the write is refused, so there is no object after it: {message}")
             }
             Verdict::Amend(changes) => {
-                let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed).whole())?;
+                let patch: json_patch::Patch =
+                    serde_json::from_str(&patch::write(changes.clone(), parsed).whole())?;
                 json_patch::patch(&mut object, &patch)
                     .context("our own patch does not apply; please report this")?;
             }

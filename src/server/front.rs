@@ -6,15 +6,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::Limits;
-use super::body::{self, Budget};
+use super::body::{self, Body, Budget};
 use super::connection::Desk;
+use super::outgoing::Outgoing;
 use super::probes::{Readiness, Reply};
 use super::refusal::Refusal;
 use crate::admission::{Answer, Record, canary};
@@ -52,6 +51,7 @@ impl Front {
     }
 
     /// The same, and `telling` is told of each decision.
+    #[must_use]
     pub fn telling(self, telling: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
         Self { telling: Some(Arc::new(telling)), ..self }
     }
@@ -64,7 +64,7 @@ impl Front {
         self.metrics.in_flight.inc();
         let Limits { body_bytes, body: patience, .. } = self.limits;
         let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await;
-        let reply = body.and_then(|body| self.decide(body.bytes()));
+        let reply = body.and_then(|body| self.decide(body));
         self.metrics.in_flight.dec();
         reply
     }
@@ -86,9 +86,10 @@ impl Front {
         Ok(response)
     }
 
-    fn decide(&self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn decide(&self, review: Body) -> Result<Reply, Refusal> {
         let watch = Stopwatch::start();
         let policy = self.metrics.standing.policy();
+        let body = review.bytes();
         let answer = catch_unwind(AssertUnwindSafe(|| (self.answering)(body)));
         let took = watch.elapsed();
         self.metrics.request_bytes.inc_by(body.len() as u64);
@@ -105,7 +106,8 @@ impl Front {
         if let Some(telling) = &self.telling {
             telling(&answer.record);
         }
-        Ok(answered(answer.status, self.budget.answer(answer.body)))
+        let Answer { status, body, .. } = answer;
+        Ok(answered(status, Outgoing::answer(body, review)))
     }
 
     async fn refuse(&self, refusal: &Refusal, mut request: Request<Incoming>) -> Reply {
@@ -127,7 +129,7 @@ impl Front {
 impl Desk for Front {
     const NAME: &'static str = "admission";
 
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Outgoing> {
         let reply = match request.uri().path() {
             "/mutate" => self.review(&mut request).await,
             "/canary" => self.stamp(&mut request, true).await,
@@ -141,8 +143,8 @@ impl Desk for Front {
     }
 }
 
-fn answered(status: u16, json: Bytes) -> Reply {
-    let mut response = Response::new(Full::new(json));
+fn answered(status: u16, json: Outgoing) -> Reply {
+    let mut response = Response::new(json);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

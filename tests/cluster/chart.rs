@@ -47,6 +47,18 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
+/// What the account may do in mode Adopt: a right from each role and each binding.
+pub(crate) const RIGHTS: [&str; 7] = [
+    "patch clusterroles.rbac.authorization.k8s.io/aws-node",
+    "patch mutatingwebhookconfigurations.admissionregistration.k8s.io/cni-steward",
+    // By the binding to the VPC CNI's own role.
+    "list pods",
+    "patch daemonsets.apps/aws-node",
+    "patch configmaps/amazon-vpc-cni",
+    "patch leases.coordination.k8s.io/cni-steward",
+    "create events.events.k8s.io",
+];
+
 /// `helm install` of our chart into kube-system.
 pub(crate) fn install(plane: &ControlPlane, helm: Helm, more: &[&str]) -> Output {
     in_cluster(plane, helm, "install", more)

@@ -21,6 +21,8 @@ use super::{Output, fixtures, free_port, tail, until};
 pub(crate) enum Version {
     /// The oldest we promise to work with; has no matchConditions.
     V1_24,
+    /// The first with `ValidatingAdmissionPolicy` v1.
+    V1_30,
     V1_36,
 }
 
@@ -29,6 +31,7 @@ impl Version {
     pub(crate) fn minor(self) -> &'static str {
         match self {
             Self::V1_24 => "1.24",
+            Self::V1_30 => "1.30",
             Self::V1_36 => "1.36",
         }
     }
@@ -36,6 +39,7 @@ impl Version {
     fn server(self) -> Tool {
         match self {
             Self::V1_24 => Tool::ApiServer124,
+            Self::V1_30 => Tool::ApiServer130,
             Self::V1_36 => Tool::ApiServer136,
         }
     }
@@ -394,6 +398,30 @@ impl ControlPlane {
                 })
                 .unwrap();
             }
+        }
+    }
+
+    /// Waits until whoever has `token` may do each of these in kube-system, or may not. A role that was just stored takes effect a
+    /// moment later, on a busy machine seconds later. Each is as `kubectl auth can-i` has it: `patch daemonsets.apps/aws-node`.
+    pub(crate) fn await_rights(&self, token: &str, may: bool, rights: &[&str]) {
+        let client = self.api.with_token(token);
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        for right in rights {
+            let (verb, rest) = right.split_once(' ').unwrap();
+            let (resource, name) = rest.split_once('/').unwrap_or((rest, ""));
+            let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+            let review = json!({
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": {
+                    "namespace": "kube-system", "verb": verb, "group": group, "resource": resource, "name": name,
+                }},
+            });
+            until(&format!("{right} was allowed: {may}"), Duration::from_mins(1), || {
+                let reply = client.post(path, &review).ok().filter(|reply| reply.status == 201)?.json();
+                (reply["status"]["allowed"].as_bool().unwrap_or_default() == may).then_some(())
+            })
+            .unwrap();
         }
     }
 

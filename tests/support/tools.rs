@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tool {
     ApiServer136,
+    ApiServer130,
     ApiServer124,
     Kubectl,
     Etcd,
@@ -28,6 +29,7 @@ impl Tool {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ApiServer136 => "kube-apiserver-1.36",
+            Self::ApiServer130 => "kube-apiserver-1.30",
             Self::ApiServer124 => "kube-apiserver-1.24",
             Self::Kubectl => "kubectl",
             Self::Etcd => "etcd",

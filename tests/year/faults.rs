@@ -106,7 +106,8 @@ impl World {
         let known: BTreeSet<_> =
             secret.keeping.authorities().map(cni_steward::pki::Certificate::fingerprint).collect();
         let entries = &self.configuration().entries;
-        !entries.is_empty() && entries.iter().all(|entry| entry.fingerprints() == known)
+        !entries.is_empty()
+            && entries.iter().all(|entry| entry.fingerprints().collect::<BTreeSet<_>>() == known)
     }
 
     /// A configuration that is not there can only be made anew, as the chart has it.
