@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::cluster::inventory::{Facts, Inventory, Item};
 
 pub use code::{Code, Severity};
-pub use json::json;
+pub use json::{json, list};
 pub use owner::{Certainty, Owner, Verdict};
 
 /// All there is to say.

@@ -11,8 +11,9 @@
 
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 17] = [
+const PURE: &[&str] = &[
     "policy",
+    "adopt",
     "cluster/inventory/installation",
     "cluster/inventory/network",
     "cluster/inventory/node",
@@ -22,13 +23,17 @@ const PURE: [&str; 17] = [
     "pki",
     "admission",
     "acceptance",
+    "audit",
+    "layout",
     "findings",
     "leader/claim",
+    "purge",
     "reconcile/contest",
     "reconcile/pace",
     "reconcile/plan",
     "reconcile/step",
     "reconcile/wanted",
+    "undo",
 ];
 
 /// What a pure room may not name, and what it would be for.

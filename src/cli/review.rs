@@ -233,11 +233,8 @@ fn decided(out: &mut String, object: &Object<'_>, decision: &Decision<'_>, polic
         Verdict::Refuse(message) => line(out, &format!("answer  {message}")),
         Verdict::Amend(changes) => {
             for edit in &changes.edits {
-                let path = format!("metadata.{}[{}]", edit.map.name(), edit.key);
-                match &edit.value {
-                    Some(value) => line(out, &format!("  + {path} = {value}  ({})", edit.why.sentence())),
-                    None => line(out, &format!("  - {path}  ({})", edit.why.sentence())),
-                }
+                let text = super::changes::edit(edit.map, edit.key, edit.value.as_deref());
+                line(out, &format!("{text}  ({})", edit.why.sentence()));
             }
             fields_text(out, object, changes, policy);
         }
@@ -258,9 +255,7 @@ fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, pol
         );
     }
     for change in fields::compare::compare(&before, &after) {
-        let names =
-            |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
-        line(out, &format!("      {}  {} → {}", change.path, names(&change.from), names(&change.to)));
+        line(out, &super::changes::path(&change));
     }
 }
 

@@ -54,10 +54,23 @@ impl Cluster {
             }
             (files, _) => Kubeconfig::read(files)?.access(asked.context.as_deref()),
         });
-        let made = made.await.map_err(|error| error.to_string()).and_then(|access| Wire::new(access?));
-        let wire = made.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
-        let ahead = Arc::new(AtomicI64::new(i64::MIN));
-        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout, ahead })
+        let access = made.await.map_err(|error| error.to_string()).flatten();
+        Self::new(access, options.request_timeout)
+    }
+
+    /// A client for a context of a kubeconfig that was read already; sends nothing.
+    pub fn of_context(
+        kubeconfig: &Kubeconfig,
+        name: &str,
+        request_timeout: Duration,
+    ) -> Result<Self, ApiError> {
+        Self::new(kubeconfig.access(Some(name)), request_timeout)
+    }
+
+    fn new(access: Result<Access, String>, timeout: Duration) -> Result<Self, ApiError> {
+        let wire = access.and_then(Wire::new);
+        let wire = wire.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
+        Ok(Self { wire: Arc::new(wire), timeout, ahead: Arc::new(AtomicI64::new(i64::MIN)) })
     }
 
     /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.

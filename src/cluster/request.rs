@@ -73,6 +73,14 @@ pub struct Deletion<'a> {
     pub propagation_policy: Propagation,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rehearsed<'a> {
+    #[serde(flatten)]
+    deletion: &'a Deletion<'a>,
+    dry_run: [&'static str; 1],
+}
+
 /// What has to be true of an object for its deletion.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,6 +191,18 @@ impl Cluster {
         self.done(call, Effect::Write(writer)).await
     }
 
+    /// Patches it in no more than thought: rights, admission and validation are asked, and nothing is stored.
+    pub async fn rehearse_patch<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        patch: Patch<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let mut call = Call::patch(reference, patch).carrying(body)?;
+        call.uri.push_str("&dryRun=All");
+        self.done(call, Effect::Free).await
+    }
+
     /// Deletes the object; `false` if there is none, a conflict if it is not the one that is meant.
     pub async fn delete(
         &self,
@@ -195,6 +215,18 @@ impl Cluster {
             Err(error) if error.is_not_found() => Ok(false),
             done => done.map(|_| true),
         }
+    }
+
+    /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
+        // In the body: a DELETE that has one ignores what its query says.
+        let rehearsed = Rehearsed { deletion, dry_run: ["All"] };
+        let call = Call::new("delete", Method::DELETE, reference, reference.object()).carrying(&rehearsed)?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
     }
 
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).

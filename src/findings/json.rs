@@ -2,26 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Report;
+use super::{Finding, Report};
 use crate::cluster::inventory::{Evidence, Installation, Inventory, Item, Network, PolicySource, Presence};
 
 /// The report as JSON.
 pub fn json(live: &Inventory, report: &Report) -> Value {
     let verdict = &report.verdict;
     let release = |(namespace, name): &(String, String)| json!({"namespace": namespace, "name": name});
-    let findings: Vec<Value> = report
-        .findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "code": finding.code.id(),
-                "severity": finding.code.severity().name(),
-                "message": finding.message,
-                "objects": finding.objects,
-                "next": finding.next,
-            })
-        })
-        .collect();
     let unseen: Vec<Value> = live
         .unseen
         .iter()
@@ -58,9 +45,23 @@ pub fn json(live: &Inventory, report: &Report) -> Value {
             "withoutOtherNetwork": live.nodes_without_other_network().len(),
         },
         "installations": live.installations.iter().map(installation).collect::<Vec<_>>(),
-        "findings": findings,
+        "findings": list(&report.findings),
         "unseen": unseen,
     })
+}
+
+/// The findings, as each document that has some holds them.
+pub fn list(findings: &[Finding]) -> Vec<Value> {
+    let finding = |finding: &Finding| {
+        json!({
+            "code": finding.code.id(),
+            "severity": finding.code.severity().name(),
+            "message": finding.message,
+            "objects": finding.objects,
+            "next": finding.next,
+        })
+    };
+    findings.iter().map(finding).collect()
 }
 
 fn policy(live: &Inventory) -> Value {

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on shall stop, loudly"
 )]
 
+#[path = "../support/schema.rs"]
+mod check;
 mod codes;
 mod schema;
 mod world;

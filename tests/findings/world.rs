@@ -171,5 +171,6 @@ pub(crate) fn unseen(live: &mut Inventory, resource: &str, namespace: Option<&st
         name: String::new(),
         why: "forbidden (status 403)".into(),
         forbidden: true,
+        reason: "forbidden",
     });
 }

@@ -1,0 +1,279 @@
+//! The next write that brings one object back to how it stood.
+//!
+//! Two writes, as in a repair: labels and annotations, with the pause without which an admission webhook or the reconciler would
+//! undo the undo; then `managedFields` alone, which is stored as sent. A key or an entry that somebody changed since stays
+//! his, and is told. A deleted object is created again from its text, and then gets its field ownership back.
+
+mod write;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{After, Metadata, Saved};
+use crate::fields::{Known, List, PathChange, Restored, Undoing, compare};
+use crate::policy::change::{ALLOW_UNTIL, Map};
+use crate::policy::pause::{self, Pause};
+use crate::policy::writer::STEWARD;
+use crate::reconcile::step::OURS;
+
+/// How long nothing of ours acts on a restored object.
+pub const PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// A pause with less left is set anew.
+const ENOUGH: SignedDuration = SignedDuration::from_mins(30);
+
+/// Of an object with another uid that no undo made.
+const ANOTHER: &str = "another object of this name was created since: it is left alone";
+
+/// How one object stands to its restoration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It stands as before, as far as that can be.
+    Restored,
+    /// Something is to be written.
+    ToRestore,
+    /// It cannot be restored; `kept` says why.
+    Left,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Create this object (JSON text).
+    Create(String),
+    /// Send this JSON patch.
+    Patch(String),
+}
+
+/// One label or annotation that is set back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyEdit {
+    /// Labels or annotations.
+    pub map: Map,
+    /// Its key.
+    pub key: String,
+    /// What it says now.
+    pub from: Option<String>,
+    /// What it said before.
+    pub to: Option<String>,
+}
+
+/// What has to be done about one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// How it stands.
+    pub state: State,
+    /// Labels and annotations that are set back, without the pause.
+    pub edits: Vec<KeyEdit>,
+    /// Paths whose holders are set back.
+    pub fields: Vec<PathChange>,
+    /// What stays as it is and why, a sentence each.
+    pub kept: Vec<String>,
+    /// The next write.
+    pub step: Option<Step>,
+}
+
+impl Restoration {
+    fn left(why: impl Into<String>) -> Self {
+        Self { state: State::Left, kept: vec![why.into()], ..Self::done() }
+    }
+
+    fn done() -> Self {
+        Self { state: State::Restored, edits: Vec::new(), fields: Vec::new(), kept: Vec::new(), step: None }
+    }
+}
+
+/// Plans the next write for an object that now is stored as this text, or is not there. `left` is how the command left it, if
+/// that is known.
+pub fn restore(saved: &Saved, left: Option<&Metadata>, stored: Option<&str>, now: Timestamp) -> Restoration {
+    let before = match Metadata::of(&saved.before) {
+        Ok(before) => before,
+        Err(problem) => return Restoration::left(problem),
+    };
+    let Some(stored) = stored else {
+        return match saved.after {
+            After::Deleted => created(saved, now),
+            After::Changed(_) => {
+                Restoration::left("it is gone, which was not our doing: it is not made again")
+            }
+        };
+    };
+    let mut current = match Metadata::of(stored) {
+        Ok(current) => current,
+        Err(problem) => return Restoration::left(problem),
+    };
+    let (base, exact) = match (&saved.after, left) {
+        (After::Deleted, _) if current.uid == before.uid => {
+            return if going(stored) {
+                Restoration::left("it is still being deleted: run the undo again when it is gone")
+            } else {
+                Restoration::done()
+            };
+        }
+        (After::Deleted, _) => match again(&before, &current) {
+            Some(Again::Whole) => return Restoration::done(),
+            Some(Again::Bare(list)) => {
+                current.managed_fields = list;
+                (Metadata { managed_fields: String::new(), ..current.clone() }, false)
+            }
+            None => return Restoration::left(ANOTHER),
+        },
+        _ if current.uid != before.uid => return Restoration::left(ANOTHER),
+        (After::Changed(_), Some(left)) => (left.clone(), true),
+        (After::Changed(planned), None) => (planned.clone(), false),
+    };
+    Case { before: &before, base: &base, current: &current, exact, now }.plan()
+}
+
+fn created(saved: &Saved, now: Timestamp) -> Restoration {
+    match write::create(&saved.before, &pause_until(now)) {
+        Some(object) => {
+            Restoration { state: State::ToRestore, step: Some(Step::Create(object)), ..Restoration::done() }
+        }
+        None => Restoration::left("its text is no object"),
+    }
+}
+
+/// The end of a pause that begins now, as an annotation says it.
+fn pause_until(now: Timestamp) -> String {
+    let until = now.checked_add(PAUSE).unwrap_or(now);
+    Timestamp::from_second(until.as_second()).unwrap_or(until).to_string()
+}
+
+/// A deleted object that was created again by an undo.
+enum Again {
+    /// It is as it was.
+    Whole,
+    /// Its fields are still the creator's. Its list without them.
+    Bare(String),
+}
+
+/// Whether an object of another uid is what an undo made, and how far it came.
+fn again(before: &Metadata, current: &Metadata) -> Option<Again> {
+    let bare = |metadata: &Metadata| {
+        let mut metadata = metadata.clone();
+        metadata.annotations.remove(ALLOW_UNTIL);
+        metadata
+    };
+    if bare(before).same(&bare(current)) {
+        return Some(Again::Whole);
+    }
+    let list = List::parse(&current.managed_fields)?;
+    let (own, others): (Vec<_>, Vec<_>) = list.entries.iter().partition(|entry| {
+        entry.known.as_ref().is_some_and(|known| known.is_root() && known.manager == STEWARD)
+    });
+    let roots = others.iter().any(|entry| entry.known.as_ref().is_none_or(Known::is_root));
+    if own.is_empty() || roots || !current.annotations.contains_key(ALLOW_UNTIL) {
+        return None;
+    }
+    let others: Vec<&str> = others.iter().map(|entry| entry.raw).collect();
+    Some(Again::Bare(format!("[{}]", others.join(","))))
+}
+
+fn going(stored: &str) -> bool {
+    let object: Value = serde_json::from_str(stored).unwrap_or_default();
+    object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+struct Case<'c> {
+    before: &'c Metadata,
+    base: &'c Metadata,
+    current: &'c Metadata,
+    exact: bool,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    fn plan(&self) -> Restoration {
+        let mut plan = Restoration::done();
+        let list = match self.list(&mut plan) {
+            Ok(list) => list,
+            Err(manager) => {
+                return Restoration::left(format!(
+                    "{manager} itself wrote it since, so what moved to {manager} is its own now: nothing of it is undone"
+                ));
+            }
+        };
+        let Self { before, base, current, .. } = *self;
+        self.keys(Map::Labels, [&before.labels, &base.labels, &current.labels], &mut plan);
+        self.keys(
+            Map::Annotations,
+            [&before.annotations, &base.annotations, &current.annotations],
+            &mut plan,
+        );
+        let paused = self.paused();
+        plan.step = if !plan.edits.is_empty() || (list.is_some() && !paused) {
+            let until = (!paused).then(|| pause_until(self.now));
+            Some(Step::Patch(write::keys(current, &plan.edits, until.as_deref())))
+        } else {
+            list.as_ref().map(|list| Step::Patch(write::list(current, list)))
+        };
+        if plan.step.is_some() {
+            plan.state = State::ToRestore;
+        }
+        plan
+    }
+
+    /// The list to write, if one has to be; an error names the owner that wrote since.
+    fn list(&self, plan: &mut Restoration) -> Result<Option<String>, String> {
+        let parse = |metadata| List::parse(metadata).unwrap_or_default();
+        let (before, left, now) = (
+            parse(&self.before.managed_fields),
+            parse(&self.base.managed_fields),
+            parse(&self.current.managed_fields),
+        );
+        let undoing = Undoing {
+            before: &before,
+            left: &left,
+            now: &now,
+            manager: STEWARD,
+            paths: OURS,
+            exact: self.exact,
+        };
+        let (restored, kept) = crate::fields::restore(&undoing);
+        plan.kept = kept;
+        match restored {
+            Restored::Keep => Ok(None),
+            Restored::Written(manager) => Err(manager),
+            Restored::Replace(list) => {
+                plan.fields = List::parse(&list).map(|list| compare(&now, &list)).unwrap_or_default();
+                Ok(Some(list))
+            }
+        }
+    }
+
+    /// The keys of one map that are set back.
+    fn keys(
+        &self,
+        map: Map,
+        [before, base, current]: [&BTreeMap<String, String>; 3],
+        plan: &mut Restoration,
+    ) {
+        let mut keys: Vec<&String> = before.keys().chain(base.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys.into_iter().filter(|key| *key != ALLOW_UNTIL) {
+            let (was, left, stands) = (before.get(key), base.get(key), current.get(key));
+            if was == left || stands == was {
+                continue;
+            }
+            if stands == left {
+                let (from, to) = (stands.cloned(), was.cloned());
+                plan.edits.push(KeyEdit { map, key: key.clone(), from, to });
+            } else {
+                let map = map.name();
+                let says = stands.map_or("gone".to_owned(), |value| format!("{value:?}"));
+                plan.kept.push(format!("metadata.{map}[{key}] was changed since: it stays {says}"));
+            }
+        }
+    }
+
+    fn paused(&self) -> bool {
+        let value = self.current.annotations.get(ALLOW_UNTIL).map(String::as_str);
+        match pause::read(value, self.now) {
+            Pause::Until(until) => until.duration_since(self.now) >= ENOUGH,
+            _ => false,
+        }
+    }
+}
