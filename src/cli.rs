@@ -30,7 +30,6 @@ pub mod serve;
 pub mod status;
 pub mod terminal;
 pub mod trust;
-pub mod undo;
 pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.

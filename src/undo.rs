@@ -12,7 +12,7 @@ pub mod text;
 use jiff::Timestamp;
 
 pub use metadata::Metadata;
-pub use restore::{Restoration, State, Step, restore};
+pub use restore::{Restoration, State, restore};
 pub use text::UndoError;
 
 /// One run of a command: where, when, and every object that it is going to change.

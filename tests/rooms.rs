@@ -34,6 +34,8 @@ const PURE: &[&str] = &[
     "reconcile/step",
     "reconcile/wanted",
     "undo",
+    "trust/fight",
+    "trust/rendered",
 ];
 
 /// What a pure room may not name, and what it would be for.

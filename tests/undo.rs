@@ -8,7 +8,7 @@
     reason = "a test that cannot go on shall stop, loudly"
 )]
 
-use cni_steward::undo::{After, Mark, Metadata, Place, Restoration, Saved, State, Step, Undo, restore, text};
+use cni_steward::undo::{After, Mark, Metadata, Place, Restoration, Saved, State, Undo, restore, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -182,7 +182,7 @@ fn an_error_names_line_and_field() {
 /// Applies the planned write as an API server without field tracking would.
 #[track_caller]
 fn written(object: &Value, plan: &Restoration) -> Value {
-    let Some(Step::Patch(patch)) = &plan.step else { panic!("expected a patch: {plan:?}") };
+    let Some(patch) = &plan.step else { panic!("expected a patch: {plan:?}") };
     let patch: json_patch::Patch = serde_json::from_str(patch).unwrap();
     let lock = json!({"op": "replace", "path": "/metadata/resourceVersion",
                       "value": object["metadata"]["resourceVersion"]});
@@ -329,42 +329,146 @@ fn what_the_owner_itself_wrote_since_is_not_undone() {
 fn another_object_of_the_name_is_left_alone() {
     let mut other = adopted();
     other["metadata"]["uid"] = json!("u2");
-    for saved in [changed(), saved(After::Deleted)] {
-        let plan = look(&saved, None, &other);
-        assert_eq!((plan.state, plan.step), (State::Left, None));
-        assert!(plan.kept[0].contains("another object"), "{:?}", plan.kept);
-    }
+    let plan = look(&changed(), None, &other);
+    assert_eq!((plan.state, plan.step), (State::Left, None));
+    assert!(plan.kept[0].contains("another object"), "{:?}", plan.kept);
+    let plan = look(&saved(After::Deleted), None, &adopted());
+    assert_eq!((plan.state, plan.step), (State::Left, None), "purge's matter");
     let plan = restore(&changed(), None, None, now());
     assert_eq!((plan.state, plan.step), (State::Left, None), "adopt deletes nothing");
 }
 
-#[test]
-fn what_was_deleted_is_created_again_and_gets_its_ownership_back() {
-    let gone = saved(After::Deleted);
-    let plan = restore(&gone, None, None, now());
-    let Some(Step::Create(text)) = &plan.step else { panic!("expected a create: {plan:?}") };
-    let mut made: Value = serde_json::from_str(text).unwrap();
-    let metadata = made["metadata"].as_object().unwrap();
-    let keys: Vec<&str> = metadata.keys().map(String::as_str).collect();
-    assert_eq!(keys, ["name", "namespace", "labels", "annotations"]);
-    assert_eq!(
-        (&made["status"], &metadata["annotations"][PAUSE]),
-        (&Value::Null, &json!("2026-01-01T13:00:00Z"))
-    );
+/// Three lists and what becomes of the last.
+mod lists {
+    use cni_steward::fields::{List, Restored, Transfer, Undoing, Wish, restore, transfer};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
 
-    made["metadata"]["uid"] = json!("u2");
-    made["metadata"]["resourceVersion"] = json!("50");
-    let all = json!({"f:metadata": {"f:labels": {".": {}, "f:k8s-app": {}}}, "f:spec": {"f:template": {}}});
-    made["metadata"]["managedFields"] = json!([entry("cni-steward", "Update", "2026-01-01T12:00:00Z", &all)]);
-    let plan = look(&gone, None, &made);
-    assert_eq!(plan.kept, Vec::<String>::new());
-    let made = written(&made, &plan);
-    assert_eq!(made["metadata"]["managedFields"], json!([eks()]), "the status is its writer's own");
-    let last = look(&gone, None, &made);
-    assert_eq!((last.state, last.step), (State::Restored, None));
+    const STAMP: &[&str] = &["metadata", "annotations", "stamp"];
 
-    let mut going = before();
-    assert_eq!(look(&gone, None, &going).state, State::Restored, "it was never deleted");
-    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T12:00:00Z");
-    assert_eq!(look(&gone, None, &going).state, State::Left);
+    fn entry() -> impl Strategy<Value = Value> {
+        let manager = select(vec!["eks", "helm", "kubectl-edit", "cni-steward"]);
+        let operation = select(vec!["Apply", "Update"]);
+        let names = prop::collection::btree_set(select(vec!["a", "b", "c", "d"]), 1..4);
+        let stamped = prop::bool::weighted(0.3);
+        let status = prop::bool::weighted(0.2);
+        (manager, operation, names, stamped, status, 10..14_u8).prop_map(
+            |(manager, operation, names, stamped, status, hour)| {
+                let spec: serde_json::Map<String, Value> =
+                    names.into_iter().map(|name| (format!("f:{name}"), json!({}))).collect();
+                let mut fields = json!({"f:spec": spec});
+                if stamped {
+                    fields =
+                        json!({"f:metadata": {"f:annotations": {"f:stamp": {}}}, "f:spec": fields["f:spec"]});
+                }
+                let mut entry =
+                    super::entry(manager, operation, &format!("2026-01-01T{hour}:00:00Z"), &fields);
+                if status {
+                    entry["subresource"] = json!("status");
+                }
+                entry
+            },
+        )
+    }
+
+    /// A list as the API server keeps it: one entry for each manager, operation and subresource.
+    fn list() -> impl Strategy<Value = Vec<Value>> {
+        prop::collection::vec(entry(), 1..6).prop_map(|mut entries| {
+            let mut seen = BTreeSet::new();
+            let key = |entry: &Value| {
+                format!("{} {} {}", entry["manager"], entry["operation"], entry["subresource"])
+            };
+            entries.retain(|entry| seen.insert(key(entry)));
+            entries
+        })
+    }
+
+    fn text(entries: &[Value]) -> String {
+        Value::Array(entries.to_vec()).to_string()
+    }
+
+    /// As an adoption leaves it.
+    fn adopted(before: &str) -> String {
+        let list = List::parse(before).unwrap();
+        let wish = Wish {
+            owner: "helm",
+            absorb: &|manager| manager == "eks",
+            merge: true,
+            api_version: "apps/v1",
+            own: &[STAMP],
+            disown: &[],
+            now: super::now(),
+        };
+        match transfer(&list, None, &wish).transfer {
+            Transfer::Keep => before.to_owned(),
+            Transfer::Replace { list, .. } => list.whole().into_owned(),
+        }
+    }
+
+    fn ask(before: &str, left: &str, now: &str, exact: bool) -> (Restored, Vec<String>) {
+        let parse = |text| List::parse(text).unwrap();
+        let (before, left, now) = (parse(before), parse(left), parse(now));
+        restore(&Undoing {
+            before: &before,
+            left: &left,
+            now: &now,
+            manager: "cni-steward",
+            paths: &[STAMP],
+            exact,
+        })
+    }
+
+    fn paths(list: &str) -> BTreeSet<String> {
+        let list = List::parse(list).unwrap();
+        let known =
+            list.entries.iter().filter_map(|entry| entry.known.as_ref()).filter(|known| known.is_root());
+        known.flat_map(|known| known.set().unwrap().paths()).filter(|path| !path.contains("stamp")).collect()
+    }
+
+    fn others(list: &str) -> BTreeSet<String> {
+        let entries: Vec<Value> = serde_json::from_str(list).unwrap();
+        let others = entries.iter().filter(|entry| entry["manager"] != "cni-steward");
+        others.map(ToString::to_string).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_nobody_touched_is_as_before_byte_for_byte(before in list(), exact: bool) {
+            let before = text(&before);
+            let left = adopted(&before);
+            let (restored, kept) = ask(&before, &left, &left, exact);
+            prop_assert_eq!(kept, Vec::<String>::new());
+            let after = match &restored {
+                Restored::Keep => &left,
+                Restored::Replace(list) => list,
+                Restored::Written(manager) => return Err(TestCaseError::fail(format!("{manager} wrote nothing"))),
+            };
+            // A list of our own writes alone was never anybody's.
+            if paths(&before) != BTreeSet::new() && !others(&before).is_empty() && matches!(restored, Restored::Replace(_)) {
+                prop_assert_eq!(others(after), others(&before));
+            }
+        }
+
+        #[test]
+        fn whoever_wrote_since_no_path_loses_its_last_holder(before in list(), now in list(), exact: bool) {
+            let (before, now) = (text(&before), text(&now));
+            let left = adopted(&before);
+            let (restored, _) = ask(&before, &left, &now, exact);
+            if let Restored::Replace(after) = restored {
+                prop_assert!(after != "[]");
+                let lost: Vec<_> = paths(&now).difference(&paths(&after)).cloned().collect();
+                prop_assert!(lost.is_empty(), "{lost:?} of {now} in {after}");
+                // An entry that came back and now says what it said, but for a stamp, is taken for the one from before.
+                let (settled, _) = match ask(&before, &left, &after, exact).0 {
+                    Restored::Replace(again) => ask(&before, &left, &again, exact),
+                    other => (other, Vec::new()),
+                };
+                prop_assert_eq!(settled, Restored::Keep, "it never settles: {}", after);
+            }
+        }
+    }
 }

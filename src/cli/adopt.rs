@@ -4,6 +4,7 @@ mod carry_out;
 mod helm;
 mod json;
 mod text;
+mod undo;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::policy::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::rules::{Mode, Owner, Release};
 use crate::telemetry::clock;
-use crate::undo::{After, Place, Saved, Undo};
+use crate::undo::{After, Metadata, Place, Saved, Undo};
 
 /// Shown under `--help`.
 pub const EXAMPLES: &str = "\
@@ -114,7 +115,7 @@ pub fn run(args: &AdoptArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
         let cluster = args.reach.connect().await?;
         if let Some(file) = &args.undo {
-            return super::undo::run("adopt", file, &cluster, args.consent).await;
+            return undo::run(file, &cluster, args.consent).await;
         }
         args.adopt(&cluster).await
     })
@@ -301,8 +302,11 @@ impl AdoptArgs {
                 Err(_) => continue,
             };
             let knows = |object: &adopt::ObjectPlan| {
-                let matches = |saved: &Saved| saved.to_string() == object.to_string();
-                undo.objects.iter().any(matches)
+                let same = |saved: &Saved| {
+                    saved.to_string() == object.to_string()
+                        && Metadata::of(&saved.before).is_ok_and(|before| before.uid == object.before.uid)
+                };
+                undo.objects.iter().any(same)
             };
             if undo.unfinished()
                 && undo.command == "adopt"

@@ -5,7 +5,6 @@ mod remove;
 mod show;
 mod undo;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,11 +16,12 @@ use self::remove::{Removal, Remover, Stopped, dependents};
 use super::cluster::{ReachArgs, block_on};
 use super::confirm::{Answer, Consent};
 use super::greeting::say;
+use super::interrupt::Interrupt;
 use super::terminal::{TerminalArgs, print};
 use super::undo_file::{self, UndoFile};
 use super::{duration, policy_from};
-use crate::cluster::Writer;
 use crate::cluster::inventory::{Inventory, Wish, read};
+use crate::cluster::{Cluster, Writer};
 use crate::policy::Kind;
 use crate::purge::addon::Stated;
 use crate::purge::plan::Step;
@@ -118,11 +118,9 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let place = Place { uid: inventory.uid.clone().context(NO_UID)?, url: inventory.server.clone() };
-    let writer = Writer::operator();
-    let remover = Remover { cluster: &cluster, writer: &writer, patience: args.wait, tell: &say };
     let removals: Vec<Removal> =
         plan.steps.iter().map(|step| Removal::of(step.kind, &step.item.reference, step.live)).collect();
-    rehearse(&remover, &removals).await?;
+    rehearse(&cluster, &removals).await?;
     if args.consent.ask("Delete these objects?", "add --yes")? != Answer::Go {
         return Ok(ExitCode::from(1));
     }
@@ -138,15 +136,21 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     let path = args.undo_file.clone().unwrap_or_else(|| undo_file::default_path(&name_of(&place.url), now));
     let mut file = UndoFile::create(&path, &saved(&plan, &inventory, place, now))?;
     say(&format!("saved {} objects in {}", removals.len(), path.display()));
-    let gone = RefCell::new(Vec::new());
-    let ended = tokio::select! {
-        ended = carry_out(&remover, &removals, &inventory, &gone) => ended,
-        _ = tokio::signal::ctrl_c() => Err(Stopped::Interrupted),
+    let writer = Writer::operator();
+    let interrupt = Interrupt::listen()?;
+    let remover = Remover {
+        cluster: &cluster,
+        writer: &writer,
+        patience: args.wait,
+        interrupt: &interrupt,
+        tell: &say,
     };
+    let mut gone = Vec::new();
+    let ended = carry_out(&remover, &removals, &inventory, &mut gone).await;
     if ended.is_ok() {
         file.mark(&Mark::Finished)?;
     }
-    finish(args, &inventory, &path, &gone.into_inner(), ended)
+    finish(args, &inventory, &path, &gone, ended)
 }
 
 /// All that goes, as it stands.
@@ -189,10 +193,10 @@ impl PurgeArgs {
 }
 
 /// Every deletion without its effect; an error names all that would fail.
-async fn rehearse(remover: &Remover<'_>, removals: &[Removal]) -> anyhow::Result<()> {
+async fn rehearse(cluster: &Cluster, removals: &[Removal]) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     for removal in removals {
-        if let Err(error) = remover.rehearse(removal).await {
+        if let Err(error) = remove::rehearse(cluster, removal).await {
             problems.push(format!("  {error}"));
         }
     }
@@ -206,7 +210,7 @@ async fn carry_out(
     remover: &Remover<'_>,
     removals: &[Removal],
     inventory: &Inventory,
-    gone: &RefCell<Vec<String>>,
+    gone: &mut Vec<String>,
 ) -> Result<(), Stopped> {
     for removal in removals {
         let reference = &removal.reference;
@@ -227,7 +231,7 @@ async fn carry_out(
         say(&format!("deleting {reference}"));
         remover.remove(removal).await?;
         say(&format!("{reference} is gone"));
-        gone.borrow_mut().push(reference.to_string());
+        gone.push(reference.to_string());
     }
     for removal in removals {
         remover.stays_away(removal).await?;

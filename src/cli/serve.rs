@@ -161,9 +161,9 @@ async fn serve(
     let policy = Arc::new(ArcSwap::from_pointee(policy));
     let steward = installation.map(|(cluster, instance)| {
         let keeper = source.is_none().then(|| {
-            let TrustArgs { lifetimes, secret, .. } = &args.trust;
+            let TrustArgs { lifetimes, secret, webhooks, .. } = &args.trust;
             let (slot, metrics) = (Arc::clone(&slot), Arc::clone(&metrics));
-            Keeper::start(&instance, *lifetimes, secret.as_deref(), slot, metrics)
+            Keeper::start(&instance, *lifetimes, secret.as_deref(), webhooks.clone(), slot, metrics)
         });
         Steward::start(cluster, instance, &metrics, Arc::clone(&policy), &drain, keeper)
     });

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use serde_json::Value;
 
+use crate::cluster::{Cluster, Reference};
 use crate::undo::{Mark, Undo, text};
 
 /// No cluster's file comes near.
@@ -114,6 +116,24 @@ pub fn read(path: &Path) -> anyhow::Result<(Undo, String)> {
     })?;
     let undo = Undo::parse(&place.to_string(), &text)?;
     Ok((undo, text))
+}
+
+/// Refuses the file of another cluster: objects of the same names are not the same.
+pub async fn check_cluster(path: &Path, undo: &Undo, cluster: &Cluster) -> anyhow::Result<()> {
+    let namespace = Reference::new(("", "v1", "namespaces", "Namespace"), None, "kube-system");
+    let found = cluster.get::<Value>(&namespace).await?.unwrap_or_default();
+    let uid = found.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+    if uid != undo.cluster.uid {
+        bail!(
+            "{}: nothing was changed, for the file is from another cluster: its namespace kube-system has uid {} at {}, here it \
+             has {uid} at {}. Name the right one with --context",
+            path.display(),
+            undo.cluster.uid,
+            undo.cluster.url,
+            cluster.url()
+        );
+    }
+    Ok(())
 }
 
 /// The name of a new file in the current folder.

@@ -75,9 +75,13 @@ impl Cluster {
 
     /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.
     pub fn now(&self) -> Timestamp {
-        let (own, ahead) = (clock::now(), self.ahead.load(Ordering::Relaxed));
-        let ahead = SignedDuration::from_secs(if ahead == i64::MIN { 0 } else { ahead });
-        own.checked_add(ahead).unwrap_or(own)
+        let own = clock::now();
+        own.checked_add(SignedDuration::from_secs(self.ahead())).unwrap_or(own)
+    }
+
+    /// Seconds that the API server's clock is ahead of ours, as far as it has told.
+    pub fn ahead(&self) -> i64 {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|&ahead| ahead != i64::MIN).unwrap_or(0)
     }
 
     /// Takes note of the time that came with an answer.

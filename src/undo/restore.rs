@@ -2,17 +2,16 @@
 //!
 //! Two writes, as in a repair: labels and annotations, with the pause without which an admission webhook or the reconciler would
 //! undo the undo; then `managedFields` alone, which is stored as sent. A key or an entry that somebody changed since stays
-//! his, and is told. A deleted object is created again from its text, and then gets its field ownership back.
+//! his, and is told. What was deleted is the matter of `purge`.
 
 mod write;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::{After, Metadata, Saved};
-use crate::fields::{Known, List, PathChange, Restored, Undoing, compare};
+use crate::fields::{List, PathChange, Restored, Undoing, compare};
 use crate::policy::change::{ALLOW_UNTIL, Map};
 use crate::policy::pause::{self, Pause};
 use crate::policy::writer::STEWARD;
@@ -23,9 +22,6 @@ pub const PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// A pause with less left is set anew.
 const ENOUGH: SignedDuration = SignedDuration::from_mins(30);
 
-/// Of an object with another uid that no undo made.
-const ANOTHER: &str = "another object of this name was created since: it is left alone";
-
 /// How one object stands to its restoration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -35,15 +31,6 @@ pub enum State {
     ToRestore,
     /// It cannot be restored; `kept` says why.
     Left,
-}
-
-/// One write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Create this object (JSON text).
-    Create(String),
-    /// Send this JSON patch.
-    Patch(String),
 }
 
 /// One label or annotation that is set back.
@@ -70,8 +57,8 @@ pub struct Restoration {
     pub fields: Vec<PathChange>,
     /// What stays as it is and why, a sentence each.
     pub kept: Vec<String>,
-    /// The next write.
-    pub step: Option<Step>,
+    /// The next write, a JSON patch.
+    pub step: Option<String>,
 }
 
 impl Restoration {
@@ -91,89 +78,27 @@ pub fn restore(saved: &Saved, left: Option<&Metadata>, stored: Option<&str>, now
         Ok(before) => before,
         Err(problem) => return Restoration::left(problem),
     };
-    let Some(stored) = stored else {
-        return match saved.after {
-            After::Deleted => created(saved, now),
-            After::Changed(_) => {
-                Restoration::left("it is gone, which was not our doing: it is not made again")
-            }
-        };
+    let After::Changed(planned) = &saved.after else {
+        return Restoration::left("it was deleted, not changed: `cni-steward purge --undo` creates it again");
     };
-    let mut current = match Metadata::of(stored) {
+    let Some(stored) = stored else {
+        return Restoration::left("it is gone, which was not our doing: it is not made again");
+    };
+    let current = match Metadata::of(stored) {
         Ok(current) => current,
         Err(problem) => return Restoration::left(problem),
     };
-    let (base, exact) = match (&saved.after, left) {
-        (After::Deleted, _) if current.uid == before.uid => {
-            return if going(stored) {
-                Restoration::left("it is still being deleted: run the undo again when it is gone")
-            } else {
-                Restoration::done()
-            };
-        }
-        (After::Deleted, _) => match again(&before, &current) {
-            Some(Again::Whole) => return Restoration::done(),
-            Some(Again::Bare(list)) => {
-                current.managed_fields = list;
-                (Metadata { managed_fields: String::new(), ..current.clone() }, false)
-            }
-            None => return Restoration::left(ANOTHER),
-        },
-        _ if current.uid != before.uid => return Restoration::left(ANOTHER),
-        (After::Changed(_), Some(left)) => (left.clone(), true),
-        (After::Changed(planned), None) => (planned.clone(), false),
-    };
-    Case { before: &before, base: &base, current: &current, exact, now }.plan()
-}
-
-fn created(saved: &Saved, now: Timestamp) -> Restoration {
-    match write::create(&saved.before, &pause_until(now)) {
-        Some(object) => {
-            Restoration { state: State::ToRestore, step: Some(Step::Create(object)), ..Restoration::done() }
-        }
-        None => Restoration::left("its text is no object"),
+    if current.uid != before.uid {
+        return Restoration::left("another object of this name was created since: it is left alone");
     }
+    let (base, exact) = (left.unwrap_or(planned), left.is_some());
+    Case { before: &before, base, current: &current, exact, now }.plan()
 }
 
 /// The end of a pause that begins now, as an annotation says it.
 fn pause_until(now: Timestamp) -> String {
     let until = now.checked_add(PAUSE).unwrap_or(now);
     Timestamp::from_second(until.as_second()).unwrap_or(until).to_string()
-}
-
-/// A deleted object that was created again by an undo.
-enum Again {
-    /// It is as it was.
-    Whole,
-    /// Its fields are still the creator's. Its list without them.
-    Bare(String),
-}
-
-/// Whether an object of another uid is what an undo made, and how far it came.
-fn again(before: &Metadata, current: &Metadata) -> Option<Again> {
-    let bare = |metadata: &Metadata| {
-        let mut metadata = metadata.clone();
-        metadata.annotations.remove(ALLOW_UNTIL);
-        metadata
-    };
-    if bare(before).same(&bare(current)) {
-        return Some(Again::Whole);
-    }
-    let list = List::parse(&current.managed_fields)?;
-    let (own, others): (Vec<_>, Vec<_>) = list.entries.iter().partition(|entry| {
-        entry.known.as_ref().is_some_and(|known| known.is_root() && known.manager == STEWARD)
-    });
-    let roots = others.iter().any(|entry| entry.known.as_ref().is_none_or(Known::is_root));
-    if own.is_empty() || roots || !current.annotations.contains_key(ALLOW_UNTIL) {
-        return None;
-    }
-    let others: Vec<&str> = others.iter().map(|entry| entry.raw).collect();
-    Some(Again::Bare(format!("[{}]", others.join(","))))
-}
-
-fn going(stored: &str) -> bool {
-    let object: Value = serde_json::from_str(stored).unwrap_or_default();
-    object.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 struct Case<'c> {
@@ -205,9 +130,9 @@ impl Case<'_> {
         let paused = self.paused();
         plan.step = if !plan.edits.is_empty() || (list.is_some() && !paused) {
             let until = (!paused).then(|| pause_until(self.now));
-            Some(Step::Patch(write::keys(current, &plan.edits, until.as_deref())))
+            Some(write::keys(current, &plan.edits, until.as_deref()))
         } else {
-            list.as_ref().map(|list| Step::Patch(write::list(current, list)))
+            list.as_ref().map(|list| write::list(current, list))
         };
         if plan.step.is_some() {
             plan.state = State::ToRestore;

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::scene::NEW;
 use crate::support::control_plane::{User, Version};
 use crate::support::fixtures::OBJECTS;
+use crate::support::remains::{limits, off_limits};
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
 use ground::{Ground, SETTINGS, said};
@@ -55,9 +56,9 @@ fn there_and_back(version: Version) {
     let ground = Ground::with_eks(version);
     ground.nodes(&["a", "b"]);
     ground.runs("cilium", &["a", "b"]);
-    ground.off_limits();
+    off_limits(&ground.plane);
     ground.pods_of_the_workload(&["a", "b"]);
-    let limits = ground.limits();
+    let untouched = limits(&ground.plane);
     let before = ground.objects();
     assert_eq!(before.len(), OBJECTS.len());
     let _collector = ground.collector();
@@ -67,7 +68,7 @@ fn there_and_back(version: Version) {
     assert_eq!(done.code, 0, "{done}");
     assert_eq!(ground.names(), Vec::<String>::new(), "{done}");
     assert_eq!(ground.pods("k8s-app=aws-node"), 0, "{done}");
-    assert_eq!(ground.limits(), limits, "expected nothing off limits to be touched");
+    assert_eq!(limits(&ground.plane), untouched, "expected nothing off limits to be touched");
     let order = [
         "DaemonSet kube-system/aws-node",
         "ClusterRoleBinding aws-node",
@@ -90,12 +91,12 @@ fn there_and_back(version: Version) {
     ground.assert_back(&before);
     let twice = ground.plane.assert_writes_nothing(|| ground.purge(&["--undo", &undo, "--yes"]));
     assert_eq!(twice.code, 0, "{twice}");
-    assert_eq!(ground.limits(), limits, "expected nothing off limits to be touched");
+    assert_eq!(limits(&ground.plane), untouched, "expected nothing off limits to be touched");
 }
 
 fn kept() {
     let ground = Ground::with_eks(Version::V1_36);
-    ground.off_limits();
+    off_limits(&ground.plane);
     ground.node(&json!({"name": "w", "labels": {"kubernetes.io/os": "windows"}}), &json!({}));
     ground.apply(&json!({
         "apiVersion": "crd.k8s.amazonaws.com/v1alpha1", "kind": "ENIConfig", "metadata": {"name": "eu-west-1a"},

@@ -59,6 +59,11 @@ pub(crate) const CASES: &[Case] = &[
         run: fights::contested,
     },
     Case {
+        name: "repair::a_fight_is_over_when_nobody_touches_the_path_any_more",
+        needs: NEW,
+        run: fights::resumes,
+    },
+    Case {
         name: "repair::two_replicas_with_different_policies_do_not_flap",
         needs: NEW,
         run: fights::two_policies,

@@ -44,11 +44,16 @@ impl Steward {
 
     /// With more arguments for `serve`.
     pub(crate) fn start_with(policy: &str, more: &[&str]) -> Self {
+        Self::start_in(policy, more, &[])
+    }
+
+    /// And with more in its environment, each `NAME=VALUE`.
+    pub(crate) fn start_in(policy: &str, more: &[&str], environment: &[&str]) -> Self {
         let folder = Folder::new();
         std::fs::write(folder.join("policy.yaml"), policy).unwrap();
         let log = folder.join("steward.log");
         for _ in 0..5 {
-            match Self::attempt(&folder, &log, more) {
+            match Self::attempt(&folder, &log, more, environment) {
                 Ok((process, port, telemetry)) => {
                     return Self { process, folder, port, telemetry };
                 }
@@ -59,19 +64,26 @@ impl Steward {
         panic!("cni-steward serve: found no free port in five attempts")
     }
 
-    fn attempt(folder: &Folder, log: &Path, more: &[&str]) -> Result<(Background, u16, Client), String> {
+    fn attempt(
+        folder: &Folder,
+        log: &Path,
+        more: &[&str],
+        environment: &[&str],
+    ) -> Result<(Background, u16, Client), String> {
         let (port, telemetry) = (free_port(), free_port());
         let state = folder.join("state");
-        let mut args = vec![
+        let mut args: Vec<String> = environment.iter().map(|&setting| setting.to_owned()).collect();
+        args.extend([
+            BINARY.to_owned(),
             "serve".to_owned(),
             "--standalone".to_owned(),
             format!("--state={}", state.display()),
             format!("--listen=127.0.0.1:{port}"),
             format!("--telemetry=127.0.0.1:{telemetry}"),
             format!("--policy={}", folder.join("policy.yaml").display()),
-        ];
+        ]);
         args.extend(more.iter().map(|&arg| arg.to_owned()));
-        let mut process = Background::start(Path::new(BINARY), &args, log);
+        let mut process = Background::start(Path::new("/usr/bin/env"), &args, log);
         until("/readyz answered 200", Duration::from_mins(1), || {
             if let Some(status) = process.ended() {
                 return Some(Err(format!("ended with {status}")));

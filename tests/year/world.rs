@@ -12,7 +12,7 @@ use cni_steward::pki::coverage::Version;
 use cni_steward::pki::keeping::Texts;
 use cni_steward::pki::rotation::carry_out::apply;
 use cni_steward::pki::rotation::{Canary, Lifetimes, Plan};
-use cni_steward::pki::{Bundle, Fingerprint, Keeping, Name, Replica};
+use cni_steward::pki::{Bundle, Certificate, Fingerprint, Keeping, Name, Replica};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::random::Random;
@@ -53,13 +53,15 @@ pub struct Configuration {
     trusted: BTreeSet<Fingerprint>,
     /// Somebody else wrote it, or took it away: what it says is not our doing.
     pub theirs: bool,
+    /// Leaves that were served as it was written, and that no copy told of: see [`World::trust`].
+    unknowable: BTreeSet<Fingerprint>,
 }
 
 impl Configuration {
     fn new(at: u64, uid: u64, generation: i64, entries: Vec<Bundle>, theirs: bool) -> Self {
         let in_all = |one: &Fingerprint| entries.iter().all(|entry| entry.holds(*one));
         let trusted = entries.iter().flat_map(Bundle::fingerprints).filter(in_all).collect();
-        Self { at, uid, generation, entries, trusted, theirs }
+        Self { at, uid, generation, entries, trusted, theirs, unknowable: BTreeSet::new() }
     }
 
     fn covers(&self, authority: Fingerprint) -> bool {
@@ -423,7 +425,22 @@ impl World {
         let entries = vec![bundle.clone(); self.configuration().entries.len()];
         self.note(&format!("replica {index} tells to trust {:?}", bundle.fingerprints().collect::<Vec<_>>()));
         self.writes += 1;
+        let unknowable = self.unknowable(index);
         self.configure(entries, false);
+        self.configurations.last_mut().unwrap().unknowable = unknowable;
+    }
+
+    /// The leaves that are served now under an authority of which neither the bundles nor the Secret tell any more, nor the writer
+    /// itself. When people set both copies back while a replica is cut off, no program can know what that one still serves.
+    fn unknowable(&self, writer: usize) -> BTreeSet<Fingerprint> {
+        let replica = self.nodes[writer].replica.as_ref().unwrap();
+        let secret = self.secret.iter().flat_map(|secret| secret.keeping.authorities());
+        let own = replica.served().map(|leaf| &leaf.signer).into_iter();
+        let own = own.chain(replica.memory().into_iter().flat_map(Keeping::authorities));
+        let mut known: BTreeSet<_> = secret.chain(own).map(Certificate::fingerprint).collect();
+        known.extend(self.configuration().entries.iter().flat_map(Bundle::fingerprints));
+        let served = self.nodes.iter().filter_map(|node| node.serves);
+        served.filter(|(_, signer)| !known.contains(signer)).map(|(leaf, _)| leaf).collect()
     }
 
     fn write(&mut self, index: usize, plan: &Plan, read: Option<u64>) {
@@ -449,7 +466,7 @@ impl World {
     fn check(&self) -> Result<(), String> {
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(leaf) = node.replica.as_ref().and_then(Replica::served) else { continue };
-            let (_, signer) = node.serves.unwrap();
+            let (print, signer) = node.serves.unwrap();
             let early = leaf.certificate.not_after <= self.time(0);
             if early && self.kind == Kind::Rough {
                 continue;
@@ -460,7 +477,7 @@ impl World {
                 return Err(format!("replica {index} serves a leaf that is not valid now"));
             }
             for seen in self.visible() {
-                if !seen.covers(signer) && !seen.theirs {
+                if !seen.covers(signer) && !seen.theirs && !seen.unknowable.contains(&print) {
                     return Err(format!(
                         "replica {index} serves a leaf of {signer}, an API server may trust only {:?}",
                         seen.trusted

@@ -9,10 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::cli::interrupt::Interrupt;
 use crate::cluster::inventory::Live;
-use crate::cluster::list::Query;
-use crate::cluster::request::{Deletion, Preconditions, Propagation};
-use crate::cluster::{ApiError, Cluster, Reference, Writer};
+use crate::cluster::{ApiError, Cluster, Deletion, Propagation, Query, Reference, Writer};
 use crate::faults;
 use crate::policy::Kind;
 use crate::purge::need::{Count, Dependents};
@@ -80,25 +79,18 @@ pub(super) struct Remover<'a> {
     pub(super) writer: &'a Writer,
     /// How long one object may take.
     pub(super) patience: Duration,
+    /// Whether a person wants it to stop.
+    pub(super) interrupt: &'a Interrupt,
     /// Hears what is going on.
     pub(super) tell: &'a dyn Fn(&str),
 }
 
 impl Remover<'_> {
-    /// Asks for the deletion without its effect: rights, other people's webhooks, and whether it still is the same object.
-    pub(super) async fn rehearse(&self, removal: &Removal) -> Result<(), ApiError> {
-        match self.cluster.rehearse_delete(&removal.reference, &deletion(removal, &removal.saved)).await {
-            // A new version, or none: the deletion itself will see to that.
-            Err(error) if error.is_conflict() || error.is_not_found() => Ok(()),
-            Err(error) if error.message().is_some_and(|text| text.contains("does not support dry run")) => {
-                Ok(())
-            }
-            done => done,
-        }
-    }
-
     /// Deletes it and waits until it is gone, with all that depends on it.
     pub(super) async fn remove(&self, removal: &Removal) -> Result<(), Stopped> {
+        if self.interrupt.is_set() {
+            return Err(Stopped::Interrupted);
+        }
         if !is_going(&removal.saved) {
             let step = format!("delete-{}", removal.kind.name());
             faults::before(&step);
@@ -148,6 +140,7 @@ impl Remover<'_> {
         loop {
             match self.look(removal).await {
                 Ok(None) => return Ok(()),
+                Ok(Some(_)) if self.interrupt.is_set() => return Err(Stopped::Interrupted),
                 Ok(Some(holds)) => {
                     let waited = begun.elapsed();
                     if waited >= self.patience {
@@ -195,13 +188,23 @@ impl Remover<'_> {
 }
 
 fn deletion<'d>(removal: &Removal, live: &'d Value) -> Deletion<'d> {
-    let of = |key: &str| metadata(live, key).and_then(Value::as_str);
     Deletion {
-        preconditions: Preconditions { uid: of("uid"), resource_version: of("resourceVersion") },
-        propagation_policy: match removal.kind {
+        uid: text(live, &["metadata", "uid"]),
+        version: text(live, &["metadata", "resourceVersion"]),
+        propagation: match removal.kind {
             Kind::DaemonSet => Propagation::Foreground,
             _ => Propagation::Background,
         },
+    }
+}
+
+/// Asks for a deletion without its effect: rights, other people's webhooks, and whether it still is the same object.
+pub(super) async fn rehearse(cluster: &Cluster, removal: &Removal) -> Result<(), ApiError> {
+    match cluster.rehearse_delete(&removal.reference, &deletion(removal, &removal.saved)).await {
+        // A new version, or none: the deletion itself will see to that.
+        Err(error) if error.is_conflict() || error.is_not_found() => Ok(()),
+        Err(error) if error.message().is_some_and(|text| text.contains("does not support dry run")) => Ok(()),
+        done => done,
     }
 }
 

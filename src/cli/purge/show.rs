@@ -7,15 +7,12 @@ use crate::purge::{Plan, Refusal, words};
 /// The whole plan.
 pub(super) fn plan(plan: &Plan<'_>, inventory: &Inventory, terminal: Terminal) -> String {
     let server = &inventory.server;
-    if plan.is_empty() {
-        return format!("nothing of the VPC CNI is left to remove at {server}\n");
-    }
-    let mut out = String::new();
-    if !plan.steps.is_empty() {
-        let head = format!("purge removes the Amazon VPC CNI from {server}, in this order:");
-        out.push_str(&terminal.paint(Tone::Strong, &head));
-        out.push('\n');
-    }
+    let head = if plan.is_empty() {
+        format!("nothing of the VPC CNI is left to remove at {server}")
+    } else {
+        format!("purge removes the Amazon VPC CNI from {server}, in this order:")
+    };
+    let mut out = terminal.paint(Tone::Strong, &head) + "\n";
     for (number, step) in plan.steps.iter().enumerate() {
         out.push_str(
             &terminal.paragraph(2, &format!("{}. {}: {}", number + 1, step.item.reference, step.why())),

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use jiff::ToSpan as _;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
 use super::PurgeArgs;
 use super::bring_back::{Outcome, Return, Returner};
 use crate::cli::confirm::Answer;
 use crate::cli::greeting::say;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{Tone, print};
 use crate::cli::undo_file::UndoFile;
 use crate::cluster::{Cluster, Reference, Writer};
@@ -37,7 +38,8 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     let wanted = wanted(&undo).with_context(|| path.display().to_string())?;
     let cluster = args.reach.connect().await?;
     check_cluster(&cluster, &undo, path).await?;
-    let until = cluster.now().checked_add(1.hours())?;
+    // An annotation for people: whole seconds.
+    let until = Timestamp::from_second(cluster.now().checked_add(1.hours())?.as_second())?;
     let writer = Writer::operator();
     let returner = Returner { cluster: &cluster, writer: &writer, until, patience: args.wait, tell: &say };
 
@@ -63,13 +65,14 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
         return Ok(ExitCode::from(u8::from(!args.consent.plan)));
     }
     rehearse(&returner, &wanted).await?;
+    let interrupt = Interrupt::listen()?;
     let mut missing = 0;
     let mut rows = Vec::new();
     for one in &wanted {
-        let outcome = tokio::select! {
-            outcome = returner.bring_back(one) => outcome,
-            _ = tokio::signal::ctrl_c() => bail!("stopped; what is missing comes back when it is run again"),
-        };
+        if interrupt.is_set() {
+            bail!("stopped; what is missing comes back when it is run again");
+        }
+        let outcome = returner.bring_back(one).await;
         let (tone, text) = told(&outcome.context("what is missing comes back when it is run again")?);
         missing += u32::from(tone == Tone::Bad);
         rows.push([(Tone::Plain, format!("  {}", one.reference)), (tone, text)]);

@@ -17,7 +17,8 @@ use crate::reconcile::keeper::Keeper as Repair;
 use crate::server::drain::Drain;
 use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
-use crate::trust::keeper::{Keeper, Means};
+use crate::trust::Means;
+use crate::trust::keeper::Keeper;
 
 /// How long leaving may take when the API server does not answer.
 const FAREWELL: Duration = Duration::from_secs(8);

@@ -6,31 +6,6 @@ use super::KeyEdit;
 use crate::policy::change::{ALLOW_UNTIL, Map};
 use crate::undo::Metadata;
 
-/// What the API server makes itself and takes from nobody.
-const ITS_OWN: [&str; 8] = [
-    "uid",
-    "resourceVersion",
-    "creationTimestamp",
-    "generation",
-    "managedFields",
-    "selfLink",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-];
-
-/// The object to create again, with a pause so that mode Block lets it pass.
-pub(super) fn create(before: &str, until: &str) -> Option<String> {
-    let mut object: Value = serde_json::from_str(before).ok()?;
-    object.as_object_mut()?.shift_remove("status");
-    let metadata = object.get_mut("metadata")?.as_object_mut()?;
-    for field in ITS_OWN {
-        metadata.shift_remove(field);
-    }
-    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    annotations.as_object_mut()?.insert(ALLOW_UNTIL.to_owned(), until.into());
-    Some(object.to_string())
-}
-
 /// The patch for labels and annotations.
 pub(super) fn keys(current: &Metadata, edits: &[KeyEdit], until: Option<&str>) -> String {
     let mut operations = vec![lock(current)];

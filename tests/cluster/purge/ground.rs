@@ -12,6 +12,7 @@ use crate::support::Output;
 use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::fixtures::{self, OBJECTS};
 use crate::support::http::Client;
+use crate::support::remains::lasting;
 use crate::support::steward::BINARY;
 
 pub(crate) const SETTINGS: &str = "amazon-vpc-cni";
@@ -143,59 +144,6 @@ impl Ground {
         list["items"].as_array().unwrap().len()
     }
 
-    /// What AWS runs beside the VPC CNI, as far as it lies in the cluster.
-    pub(crate) fn off_limits(&self) {
-        for (group, kind, plural, scope) in [
-            ("vpcresources.k8s.aws", "CNINode", "cninodes", "Cluster"),
-            ("vpcresources.k8s.aws", "SecurityGroupPolicy", "securitygrouppolicies", "Namespaced"),
-            ("networking.k8s.aws", "PolicyEndpoint", "policyendpoints", "Namespaced"),
-        ] {
-            let version = if kind == "SecurityGroupPolicy" { "v1beta1" } else { "v1alpha1" };
-            self.apply(&json!({
-                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-                "metadata": {"name": format!("{plural}.{group}")},
-                "spec": {
-                    "group": group, "scope": scope,
-                    "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-                    "versions": [{
-                        "name": version, "served": true, "storage": true,
-                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-                    }],
-                },
-            }));
-            let wait =
-                ["wait", "--for=condition=Established", "--timeout=30s", &format!("crd/{plural}.{group}")];
-            self.plane.kubectl(User::Admin, &wait).ok();
-        }
-        self.apply(&json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-            "metadata": {"name": "vpc-resource-controller-role"}, "rules": [],
-        }));
-        self.apply(&json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": "vpc-resource-mutating-webhook"}, "webhooks": [],
-        }));
-        self.apply(&json!({
-            "apiVersion": "vpcresources.k8s.aws/v1alpha1", "kind": "CNINode",
-            "metadata": {"name": "a", "finalizers": ["networking.k8s.aws/resource-cleanup"]},
-        }));
-        self.plane.await_crd();
-    }
-
-    /// Everything off limits with the revision of its last write.
-    pub(crate) fn limits(&self) -> Vec<(String, u64)> {
-        let mut state = self.plane.etcd_state();
-        // The API server publishes new kinds a moment later.
-        state.retain(|key, _| {
-            !key.contains("apiregistration")
-                && ["vpcresources.k8s.aws", "networking.k8s.aws", "vpc-resource"]
-                    .iter()
-                    .any(|part| key.contains(part))
-        });
-        assert!(state.len() >= 6, "expected what is off limits to be there: {state:?}");
-        state.into_iter().collect()
-    }
-
     /// The objects of the VPC CNI that are there, as stored.
     pub(crate) fn objects(&self) -> Vec<Value> {
         OBJECTS.iter().filter_map(|(kind, name)| self.plane.find(kind, name)).collect()
@@ -221,8 +169,16 @@ impl Ground {
 
     /// What kube-controller-manager does about the workload when it is being deleted: its Pods first, then itself.
     pub(crate) fn collector(&self) -> Beside {
-        let api = self.api.clone();
+        self.collector_after("/")
+    }
+
+    /// The same, once this file is there.
+    pub(crate) fn collector_after(&self, file: &str) -> Beside {
+        let (api, file) = (self.api.clone(), std::path::PathBuf::from(file));
         Beside::start(move || {
+            if !file.exists() {
+                return;
+            }
             let Ok(reply) = api.get(WORKLOAD) else { return };
             if reply.status != 200 || reply.json()["metadata"]["deletionTimestamp"].is_null() {
                 return;
@@ -254,22 +210,6 @@ impl Ground {
 pub(crate) fn said(output: &Output) -> String {
     let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     format!("{} {}", joined(&output.stdout), joined(&output.stderr))
-}
-
-/// What of an object outlives it: no status, nothing of its present life, not our pause.
-pub(crate) fn lasting(object: &Value) -> Value {
-    let mut object = object.clone();
-    object.as_object_mut().unwrap().remove("status");
-    let metadata = object["metadata"].as_object_mut().unwrap();
-    for key in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
-        metadata.remove(key);
-    }
-    if let Some(entries) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {
-        entries.retain(|entry| entry["subresource"].is_null());
-    }
-    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    annotations.as_object_mut().unwrap().remove("cni-steward.dev/allow-until");
-    object
 }
 
 /// Somebody who does the same again and again until dropped.

@@ -1,13 +1,19 @@
 //! Bad input, what happens in between, and the undo where something stands in its way.
 
+use std::path::Path;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::ground::{Beside, Ground, lasting, said};
+use super::ground::{Beside, Ground, said};
 use crate::scene::NEW;
 use crate::support::control_plane::{User, Version};
 use crate::support::fixtures;
-use crate::support::steward::Steward;
+use crate::support::remains::lasting;
+use crate::support::steward::{BINARY, Steward};
 use crate::support::suite::Case;
+use crate::support::watchdog::Background;
+use crate::support::{tail, until};
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "purge::undo_brings_it_back_under_a_block_policy_too", needs: NEW, run: under_block },
@@ -101,9 +107,10 @@ fn going() {
         ["delete", "daemonset", "aws-node", "-n", "kube-system", "--cascade=foreground", "--wait=false"];
     ground.plane.kubectl(User::Joe, &delete).ok();
     let undo = ground.file("undo");
-    let _collector = ground.collector();
+    let _collector = ground.collector_after(&undo);
     let done = ground.purge(&[&DONE[..], &["--undo-file", &undo]].concat());
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
+    assert!(said(&done).contains("is being deleted already and is waited for"), "{done}");
     let back = ground.purge(&["--undo", &undo, "--yes"]);
     assert_eq!(back.code, 0, "{back}");
     assert_eq!(ground.names().len(), before.len(), "{back}");
@@ -187,6 +194,23 @@ fn meanwhile() {
     let now: Vec<Value> =
         ground.objects().iter().filter(|object| object["kind"] != "ClusterRole").map(lasting).collect();
     assert_eq!(now, others, "{back}");
+}
+
+fn interrupted() {
+    let ground = Ground::with_eks(Version::V1_36);
+    let (undo, kubeconfig) = (ground.file("undo"), ground.plane.kubeconfig(User::Joe).display().to_string());
+    let args = [&["purge", "--kubeconfig", &kubeconfig], &DONE[..], &["--undo-file", &undo]].concat();
+    let log = ground.plane.folder().join("purge.log");
+    // Nobody collects the workload, so it waits.
+    let mut process = Background::start(Path::new(BINARY), &args, &log);
+    let waits = || tail(&log, 100).contains("waiting: ").then_some(());
+    until("it waited", Duration::from_secs(20), waits).unwrap_or_else(|e| panic!("{e}\n{}", tail(&log, 100)));
+    process.signal("INT");
+    let status = until("it ended", Duration::from_secs(20), || process.ended()).unwrap();
+    let log = tail(&log, 100);
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("gone: nothing. Run purge again") && log.contains(&undo), "{log}");
+    assert_eq!(ground.names().len(), 6, "{log}");
 }
 
 fn arguments() {

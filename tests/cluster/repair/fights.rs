@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cni_steward::faults::POINTS;
 use serde_json::Value;
 
 use super::{
@@ -11,19 +12,17 @@ use super::{
 };
 use crate::scene::{CAPA, MANAGED_BY, label, owners};
 use crate::support::control_plane::{ControlPlane, User, Version};
-use crate::support::steward::{BINARY, run};
+use crate::support::steward::{BINARY, Steward, run};
 use crate::support::watchdog::{Background, Folder};
 use crate::support::{free_port, tail, until};
 
 pub(super) fn killed() {
-    for (point, half_written) in
-        [("repair-planned", false), ("repair-stamped", true), ("repair-finished", false)]
-    {
+    for point in POINTS.into_iter().filter(|point| point.starts_with("repair-")) {
         let plane = after_eks(Version::V1_36);
         killed_at(point, &plane);
         let half =
             objects(&plane).iter().any(|object| owners(object).contains(&"cni-steward/Update".to_owned()));
-        assert_eq!(half, half_written, "{point}");
+        assert_eq!(half, point == "repair-stamped", "{point}");
         let steward = keeper(&plane, ABSENT);
         await_state(&steward, "in-order", 6);
         objects(&plane).iter().for_each(assert_repaired);
@@ -100,6 +99,37 @@ pub(super) fn contested() {
         serde_json::from_str(&status.stdout).unwrap_or_else(|error| panic!("{error}: {status}"));
     assert_eq!(told["findings"][0]["code"], "CS007", "{told:#}");
     assert!(told["findings"][0]["message"].as_str().unwrap().contains("kubectl-label changes"), "{told:#}");
+}
+
+/// Ten minutes are half a minute here: the reconciler's time passes twenty times faster.
+pub(super) fn resumes() {
+    let plane = after_eks(Version::V1_36);
+    let kubeconfig = format!("--kubeconfig={}", plane.kubeconfig(User::Admin).display());
+    let args = ["--instance=kube-system/cni-steward", &kubeconfig];
+    let steward = Steward::start_in(ABSENT, &args, &["CNI_STEWARD_HASTE=20"]);
+    await_state(&steward, "in-order", 6);
+    let stands = || label(&plane.get("DaemonSet", "aws-node"), MANAGED_BY).unwrap_or_default().to_owned();
+    let contests = || metric(&steward, "cni_steward_contests_total{target=\"daemonsets/aws-node\"}");
+    let fights = || {
+        let begun = contests();
+        eventually(&steward, "the path was contested", || {
+            if stands() == "Helm" {
+                kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
+            }
+            (contests() > begun).then_some(())
+        });
+        assert_eq!(stands(), "me");
+        Instant::now()
+    };
+    let left_alone = fights();
+    eventually(&steward, "it was repaired once nobody had touched it", || (stands() == "Helm").then_some(()));
+    let took = left_alone.elapsed();
+    assert!(took > Duration::from_secs(25), "expected half a minute of quiet, took {took:?}");
+    await_state(&steward, "in-order", 6);
+    // Changed back again it stops at once, for twice as long.
+    kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
+    eventually(&steward, "the path was contested again", || (contests() == 2).then_some(()));
+    assert_eq!(stands(), "me");
 }
 
 /// Each replica's webhook is asked about every write, the other's repairs too, which is worse than any Service would make it.

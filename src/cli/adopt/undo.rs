@@ -1,42 +1,39 @@
-//! `--undo FILE`: what a command changed is put back, object by object, as far as nobody else changed it since.
+//! `adopt --undo FILE`: what an adoption changed is put back, object by object, as far as nobody else changed it since.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::changes;
-use super::confirm::{Answer, Consent};
-use super::greeting::say;
-use super::interrupt::Interrupt;
-use super::terminal::print;
-use super::undo_file::{self, UndoFile};
+use crate::cli::changes;
+use crate::cli::confirm::{Answer, Consent};
+use crate::cli::greeting::say;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::terminal::print;
+use crate::cli::undo_file::{self, UndoFile};
 use crate::cluster::{Cluster, Patch, Reference, Writer};
 use crate::faults;
 use crate::policy::writer::STEWARD;
 use crate::policy::{Kind, Target};
-use crate::undo::{Mark, Restoration, Saved, State, Step, Undo, restore};
+use crate::undo::{Mark, Restoration, Saved, State, Undo, restore};
 
-/// Looks at one object in a row: two or three writes, and some that fail or come too late.
+const HOW: Patch<'_> = Patch::Json { manager: STEWARD };
+
+/// Looks at one object in a row: two writes, and some that fail or come too late.
 const LOOKS: usize = 8;
 
-/// Undoes `command` by its undo file.
-pub async fn run(
-    command: &str,
-    path: &Path,
-    cluster: &Cluster,
-    consent: Consent,
-) -> anyhow::Result<ExitCode> {
+/// Undoes an adoption by its undo file.
+pub(super) async fn run(path: &Path, cluster: &Cluster, consent: Consent) -> anyhow::Result<ExitCode> {
     let place = path.display();
     let (undo, _) = undo_file::read(path)?;
-    if undo.command != command {
+    if undo.command != "adopt" {
         let other = &undo.command;
-        bail!("{place} tells of a {other}, not of an {command}: cni-steward {other} --undo {place}");
+        bail!("{place} tells of a {other}, not of an adoption: cni-steward {other} --undo {place}");
     }
-    same_cluster(&undo, cluster).await.with_context(|| format!("nothing was changed by {place}"))?;
+    undo_file::check_cluster(path, &undo, cluster).await?;
     let run = Run { undo: &undo, cluster };
     let mut plans = Vec::new();
     for (at, saved) in run.objects() {
@@ -50,7 +47,7 @@ pub async fn run(
     if count == 0 {
         return Ok(end);
     }
-    let again = format!("cni-steward {command} --undo {place} --yes");
+    let again = format!("cni-steward adopt --undo {} --yes", super::quoted(&place.to_string()));
     let question = format!("Put {count} objects back at {}?", undo.cluster.url);
     match consent.ask(&question, &again)? {
         Answer::PlanOnly => return Ok(ExitCode::SUCCESS),
@@ -82,23 +79,6 @@ const AFTER: &str = "\
 For one hour nothing of cni-steward acts on these objects (annotation cni-steward.dev/allow-until). If one runs in this cluster \
 in mode Adopt, it would adopt them again after that: set its policy's mode to Observe before, with the chart: \
 helm upgrade cni-steward charts/cni-steward -n kube-system --reuse-values --set policy.mode=Observe";
-
-/// Refuses the file of another cluster: objects of the same names are not the same.
-async fn same_cluster(undo: &Undo, cluster: &Cluster) -> anyhow::Result<()> {
-    let namespace = Reference::new(("", "v1", "namespaces", "Namespace"), None, "kube-system");
-    let found = cluster.get::<Value>(&namespace).await?.context("there is no Namespace kube-system")?;
-    let uid = found.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-    if uid != undo.cluster.uid {
-        bail!(
-            "the file is from another cluster: it was made at {}, whose Namespace kube-system has uid {}; here, at {}, it \
-             has {uid}. Choose the right one with --context",
-            undo.cluster.url,
-            undo.cluster.uid,
-            cluster.url()
-        );
-    }
-    Ok(())
-}
 
 /// The file and the cluster that it is about.
 struct Run<'r> {
@@ -142,8 +122,7 @@ fn told(undo: &Undo, plans: &[(&Saved, Restoration)]) -> String {
         lines.push(match (plan.state, &plan.step) {
             (State::Left, _) => format!("\n{saved}: stays as it is"),
             (_, None) => format!("\n{saved}: nothing to do"),
-            (_, Some(Step::Create(_))) => format!("\n{saved}: is created again"),
-            (_, Some(Step::Patch(_))) => format!("\n{saved}"),
+            _ => format!("\n{saved}"),
         });
         for edit in &plan.edits {
             lines.push(changes::edit(edit.map, &edit.key, edit.to.as_deref()));
@@ -183,8 +162,9 @@ impl Work<'_> {
             }
             let number = self.done + 1;
             faults::before(&format!("write-{number}"));
-            match self.write(&reference, &step).await {
-                Ok(()) => {
+            let patch = RawValue::from_string(step)?;
+            match self.run.cluster.patch::<IgnoredAny>(&self.writer, &reference, HOW, &patch).await {
+                Ok(_) => {
                     faults::after(&format!("write-{number}"));
                     self.done = number;
                     say(&format!("{number} {saved}"));
@@ -199,20 +179,5 @@ impl Work<'_> {
             }
         }
         bail!("{reference} does not stay as it was put back: another controller changes it at once")
-    }
-
-    async fn write(&self, reference: &Reference, step: &Step) -> Result<(), crate::cluster::ApiError> {
-        let (cluster, writer) = (self.run.cluster, &self.writer);
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap_or_default();
-        match step {
-            Step::Create(object) => {
-                cluster.create::<serde::de::IgnoredAny>(writer, reference, STEWARD, &raw(object)).await?;
-            }
-            Step::Patch(patch) => {
-                let how = Patch::Json { manager: STEWARD };
-                cluster.patch::<serde::de::IgnoredAny>(writer, reference, how, &raw(patch)).await?;
-            }
-        }
-        Ok(())
     }
 }
