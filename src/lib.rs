@@ -26,8 +26,8 @@
 
 pub mod acceptance;
 pub mod admission;
-pub mod audit;
 pub mod adopt;
+pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod faults;

@@ -106,6 +106,7 @@ fn unseen(verb: &'static str, resource: &str, name: &str) -> Unseen {
         name: name.into(),
         why: "forbidden".into(),
         forbidden: true,
+        reason: "forbidden",
     }
 }
 

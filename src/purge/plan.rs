@@ -132,6 +132,7 @@ impl<'i> Plan<'i> {
                     name: item.reference.name().to_owned(),
                     why: "there was no answer".to_owned(),
                     forbidden: false,
+                    reason: "unknown",
                 })));
                 return;
             }
