@@ -46,11 +46,10 @@ impl Out {
         writeln!(self.text, "{text}").ok();
     }
 
-    /// A word and what there is to say, as wide as the terminal.
+    /// A word and what there is to say. Never cut into lines: there are commands in it, to be copied.
     fn say(&mut self, word: &str, tone: Tone, text: &str) {
-        let row = [(tone, format!("{word:<6}")), (Tone::Plain, text.to_owned())];
-        let table = self.terminal.table(&[row]);
-        self.text.push_str(&table);
+        let word = self.terminal.paint(tone, &format!("{word:<7}"));
+        self.line(&format!("{word} {text}"));
     }
 
     /// The name of an object, and how it stands.
