@@ -1,24 +1,33 @@
 //! I/O around [`pki`](crate::pki): where the serving certificate comes from.
 //!
 //! In a cluster it looks after them by itself: [`keeper`] is the loop, [`secret`] and [`inject`] read and write, [`probe`]
-//! asks the API server whether it trusts us, [`shelf`] hands over to TLS. Elsewhere there is a [`Source`].
+//! asks the API server whether it trusts us, [`rendered`] says whether it is told to call us, [`fight`] who takes our trust
+//! away, [`shelf`] hands over to TLS. Elsewhere there is a [`Source`].
 //!
 //! A [`Source`] is asked at the start, when its files have changed ([`watch`]) and every minute, always in full: time
 //! passes for certificates whose files nobody touches.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
+use crate::cluster::{Cluster, Instance};
+use crate::leader::lease::Leadership;
 use crate::pki::{Fault, Why};
+use crate::telemetry::events::Events;
+use crate::telemetry::metrics::Metrics;
 
 pub mod certified;
+pub mod fight;
 pub mod files;
 pub mod inject;
 pub mod keeper;
 pub mod probe;
+mod registration;
+pub mod rendered;
 pub mod secret;
 pub mod shelf;
 pub mod staging;
@@ -31,6 +40,21 @@ pub use state::State;
 
 /// The field manager of what is written into the Secret and the webhook configuration.
 const MANAGER: &str = "cni-steward-ca";
+
+/// What looking after a cluster's certificates takes.
+#[derive(Debug)]
+pub struct Means {
+    /// The API server.
+    pub cluster: Cluster,
+    /// Our names in it.
+    pub instance: Instance,
+    /// Whether we may write.
+    pub leadership: Leadership,
+    /// Where people are told.
+    pub events: Events,
+    /// Where machines are.
+    pub metrics: Arc<Metrics>,
+}
 
 /// Where the certificate comes from.
 #[derive(Debug, Clone)]

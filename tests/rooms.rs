@@ -23,13 +23,19 @@ const PURE: &[&str] = &[
     "pki",
     "admission",
     "acceptance",
+    "audit",
+    "layout",
+    "findings",
     "leader/claim",
+    "purge",
     "reconcile/contest",
     "reconcile/pace",
     "reconcile/plan",
     "reconcile/step",
     "reconcile/wanted",
     "undo",
+    "trust/fight",
+    "trust/rendered",
 ];
 
 /// What a pure room may not name, and what it would be for.

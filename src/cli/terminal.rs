@@ -1,16 +1,28 @@
-//! How text is laid out for people: colour only where somebody sees it, lines no wider than the terminal, tables.
+//! What a person's terminal can show, and how text gets there: width, colour, progress, and the ends that are no errors.
 //!
-//! Colour is left out when the output is no terminal, when `NO_COLOR` says something, or with `--color never`. The same words
-//! are printed either way: no meaning is in the colour alone.
+//! Results go to standard output, everything else to standard error. Colour is for terminals; `--color`, `NO_COLOR`, `CLICOLOR`,
+//! `CLICOLOR_FORCE` and `TERM=dumb` say otherwise, as for `--help`. The same words are printed either way.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-/// When nobody says how wide it is, as in a pipe.
-const WIDTH: usize = 100;
-/// A last column narrower than this is not wrapped.
-const NARROWEST: usize = 24;
+use crate::layout::printable;
+pub use crate::layout::{Terminal, Tone};
+use crate::telemetry::clock::Stopwatch;
+
+/// The exit code of a command that Ctrl-C ended, as shells have it: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// What takes less is not worth a word.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Where nobody sees a line change, one is written so often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Narrower than this nothing can be read any more, and what says so is mostly wrong.
+const NARROWEST: usize = 40;
 
 /// The options of every command that prints for people.
 #[derive(Debug, Clone, Args)]
@@ -18,8 +30,8 @@ pub struct TerminalArgs {
     /// Whether to colour what is printed.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     color: When,
-    #[arg(long, hide = true, env = "NO_COLOR", hide_env = true)]
-    no_color: Option<String>,
+    #[arg(long, hide = true, env = "COLUMNS", hide_env = true)]
+    columns: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,156 +44,98 @@ enum When {
     Never,
 }
 
-/// What a piece of text means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Nothing in particular.
-    Plain,
-    /// A heading.
-    Strong,
-    /// Beside the point.
-    Faint,
-    /// In order.
-    Good,
-    /// To be looked at.
-    Warn,
-    /// Wrong.
-    Bad,
-}
-
-/// Where text goes: whether it is coloured, and how wide it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terminal {
-    /// Whether to colour.
-    pub color: bool,
-    /// Columns.
-    pub width: usize,
-}
-
 impl TerminalArgs {
-    /// What standard output is.
+    /// What standard output is. A pipe or a file has no width; for a terminal `COLUMNS` goes before what it says itself.
     pub fn stdout(&self) -> Terminal {
-        let quiet = self.no_color.as_ref().is_some_and(|text| !text.is_empty());
+        let stdout = io::stdout();
         let color = match self.color {
-            When::Auto => io::stdout().is_terminal() && !quiet,
+            When::Auto => AutoStream::choice(&stdout) != ColorChoice::Never,
             When::Always => true,
             When::Never => false,
         };
-        let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
-        Terminal { color, width: width.max(40) }
+        let asked = self.columns.as_ref().and_then(|columns| columns.parse().ok());
+        let width = if stdout.is_terminal() { asked.or_else(|| columns(&stdout)) } else { None };
+        Terminal { color, width: width.map_or(usize::MAX, |width| width.max(NARROWEST)) }
     }
 }
 
-impl Terminal {
-    /// The text in its tone.
-    pub fn paint(&self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Plain => "",
-            Tone::Strong => "1",
-            Tone::Faint => "2",
-            Tone::Good => "32",
-            Tone::Warn => "33",
-            Tone::Bad => "31",
-        };
-        if self.color && !code.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    }
+#[cfg(unix)]
+fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+}
 
-    /// Rows in columns, each as wide as its widest cell; the last is wrapped, and its further lines are indented under it.
-    pub fn table<const N: usize>(&self, rows: &[[(Tone, String); N]]) -> String {
-        let wide = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|(_, cell)| cell.chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..N).map(|column| wide(column).unwrap_or_default()).collect();
-        let mut out = String::new();
-        for row in rows {
-            let mut line = String::new();
-            let mut used = 0;
-            for ((tone, cell), width) in row.iter().zip(&widths).take(N.saturating_sub(1)) {
-                line.push_str(&self.paint(*tone, cell));
-                line.push_str(&" ".repeat(width - cell.chars().count() + 2));
-                used += width + 2;
-            }
-            if let Some((tone, cell)) = row.last() {
-                for (number, part) in self.wrap(cell, used).iter().enumerate() {
-                    if number > 0 {
-                        line.push('\n');
-                        line.push_str(&" ".repeat(used));
-                    }
-                    line.push_str(&self.paint(*tone, part));
-                }
-            }
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
-        out
-    }
+#[cfg(windows)]
+fn columns(stream: &impl std::os::windows::io::AsHandle) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+}
 
-    /// A paragraph whose lines all begin `indent` columns in.
-    pub fn paragraph(&self, indent: usize, text: &str) -> String {
-        let pad = " ".repeat(indent);
-        self.wrap(text, indent).iter().fold(String::new(), |out, line| format!("{out}{pad}{line}\n"))
-    }
+/// Prints a result to standard output; a reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
 
-    /// Cuts text at spaces into lines that fit beside `used` columns. A word that is longer stays whole.
-    fn wrap(&self, text: &str, used: usize) -> Vec<String> {
-        let room = self.width.saturating_sub(used);
-        if room < NARROWEST {
-            return vec![text.to_owned()];
-        }
-        let mut lines = vec![String::new()];
-        for word in text.split(' ') {
-            let Some(line) = lines.last_mut() else { break };
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-                lines.push(word.to_owned());
-                continue;
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        lines
+/// The same with bytes.
+pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
     }
 }
 
 /// One line on standard error about what is going on; nothing if nobody sees it.
 pub fn progress(line: &str) {
     if io::stderr().is_terminal() {
-        writeln!(io::stderr(), "{line}").ok();
+        writeln!(io::stderr(), "{}", printable(line)).ok();
     }
 }
 
-/// Prints to standard output; a reader that has gone away (`| head`) is no error.
-pub fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+/// Ends when the person presses Ctrl-C, which no longer ends the program by itself once this is waited for. Who waits says how things
+/// stand, and leaves with [`INTERRUPTED`].
+pub async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Says on standard error how far something is, once it takes longer than a second: on a terminal in one line that changes,
+/// else in a line now and then.
+#[derive(Debug)]
+pub struct Progress {
+    since: Stopwatch,
+    told: Option<Stopwatch>,
+    live: bool,
+}
 
-    #[test]
-    fn the_last_column_is_wrapped_under_itself() {
-        let terminal = Terminal { color: false, width: 40 };
-        let row = |name: &str, text: &str| [(Tone::Plain, name.to_owned()), (Tone::Plain, text.to_owned())];
-        let table = terminal.table(&[row("a", "one two three four five six seven"), row("long", "x")]);
-        assert_eq!(table, "a     one two three four five six seven\nlong  x\n");
-        let narrow = Terminal { color: false, width: 32 };
-        let table = narrow.table(&[row("a", "one two three four five six seven"), row("long", "x")]);
-        assert_eq!(table, "a     one two three four five\n      six seven\nlong  x\n");
+impl Progress {
+    /// Begins to wait.
+    pub fn start() -> Self {
+        Self { since: Stopwatch::start(), told: None, live: io::stderr().is_terminal() }
     }
 
-    #[test]
-    fn without_colour_the_words_are_the_same() {
-        let plain = Terminal { color: false, width: 80 }.paint(Tone::Bad, "no");
-        let red = Terminal { color: true, width: 80 }.paint(Tone::Bad, "no");
-        assert_eq!((plain.as_str(), red.as_str()), ("no", "\u{1b}[31mno\u{1b}[0m"));
+    /// Says it, if it is time to.
+    pub fn tell(&mut self, line: &str) {
+        if self.since.elapsed() < PATIENCE {
+            return;
+        }
+        if self.live {
+            // A line that wraps could not be written over.
+            let room = columns(&io::stderr()).unwrap_or(80).saturating_sub(1);
+            let short: String = printable(line).chars().take(room).collect();
+            write!(io::stderr(), "\r\x1b[2K{short}").ok();
+        } else if self.told.as_ref().is_none_or(|told| told.elapsed() >= LINE_EVERY) {
+            writeln!(io::stderr(), "{}", printable(line)).ok();
+        } else {
+            return;
+        }
+        self.told = Some(Stopwatch::start());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.live && self.told.is_some() {
+            write!(io::stderr(), "\r\x1b[2K").ok();
+        }
     }
 }

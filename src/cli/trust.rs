@@ -37,6 +37,9 @@ pub struct TrustArgs {
     /// A folder with a copy of the Secret that holds the cluster's certificate, for a start without the API server.
     #[arg(long, value_name = "DIR", requires = "instance", conflicts_with_all = ["cert", "standalone"], env = "CNI_STEWARD_SECRET")]
     pub secret: Option<PathBuf>,
+    /// A file with the entries of the webhook configuration as they were rendered (a JSON list): what is stored otherwise is told.
+    #[arg(long, value_name = "FILE", requires = "instance", env = "CNI_STEWARD_WEBHOOKS")]
+    pub webhooks: Option<PathBuf>,
     /// How long authority and certificate live, and how long an API server may take to hear of a change; for tests.
     #[arg(long, hide = true, value_parser = lifetimes, env = "CNI_STEWARD_LIFETIMES", default_value = "87600h,2160h,2m")]
     pub lifetimes: Lifetimes,

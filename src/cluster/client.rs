@@ -54,17 +54,34 @@ impl Cluster {
             }
             (files, _) => Kubeconfig::read(files)?.access(asked.context.as_deref()),
         });
-        let made = made.await.map_err(|error| error.to_string()).and_then(|access| Wire::new(access?));
-        let wire = made.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
-        let ahead = Arc::new(AtomicI64::new(i64::MIN));
-        Ok(Self { wire: Arc::new(wire), timeout: options.request_timeout, ahead })
+        let access = made.await.map_err(|error| error.to_string()).flatten();
+        Self::new(access, options.request_timeout)
+    }
+
+    /// A client for a context of a kubeconfig that was read already; sends nothing.
+    pub fn of_context(
+        kubeconfig: &Kubeconfig,
+        name: &str,
+        request_timeout: Duration,
+    ) -> Result<Self, ApiError> {
+        Self::new(kubeconfig.access(Some(name)), request_timeout)
+    }
+
+    fn new(access: Result<Access, String>, timeout: Duration) -> Result<Self, ApiError> {
+        let wire = access.and_then(Wire::new);
+        let wire = wire.map_err(|error| ApiError::connect(Cause::Configuration(error)))?;
+        Ok(Self { wire: Arc::new(wire), timeout, ahead: Arc::new(AtomicI64::new(i64::MIN)) })
     }
 
     /// The time by the API server, as far as it has told; ours until then. Certificates are judged by its clock.
     pub fn now(&self) -> Timestamp {
-        let (own, ahead) = (clock::now(), self.ahead.load(Ordering::Relaxed));
-        let ahead = SignedDuration::from_secs(if ahead == i64::MIN { 0 } else { ahead });
-        own.checked_add(ahead).unwrap_or(own)
+        let own = clock::now();
+        own.checked_add(SignedDuration::from_secs(self.ahead())).unwrap_or(own)
+    }
+
+    /// Seconds that the API server's clock is ahead of ours, as far as it has told.
+    pub fn ahead(&self) -> i64 {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|&ahead| ahead != i64::MIN).unwrap_or(0)
     }
 
     /// Takes note of the time that came with an answer.

@@ -132,6 +132,8 @@ pub struct Unseen {
     pub why: String,
     /// Whether a right is missing.
     pub forbidden: bool,
+    /// Why in one word, as [`ApiError::reason`] has it.
+    pub reason: &'static str,
 }
 
 impl Unseen {
@@ -144,6 +146,7 @@ impl Unseen {
             name: reference.map(Reference::name).unwrap_or_default().to_owned(),
             why: error.why(),
             forbidden: error.is_forbidden(),
+            reason: error.reason(),
         }
     }
 }

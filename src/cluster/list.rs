@@ -52,8 +52,8 @@ impl Query {
 #[derive(Deserialize)]
 pub(super) struct List {
     pub(super) metadata: ListMeta,
-    #[serde(default)]
-    pub(super) items: Vec<Box<RawValue>>,
+    /// Absent or null when there are none: Go writes an empty list in several ways.
+    pub(super) items: Option<Vec<Box<RawValue>>>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +81,7 @@ impl Cluster {
             let page = self.text_as(&query.uri(reference, &next), (ACCEPT, accept)).await;
             let page = page.and_then(|text| List::read(&text));
             let page = page.map_err(|cause| ApiError::new("list", reference, cause))?;
-            found.extend(page.items);
+            found.extend(page.items.unwrap_or_default());
             next = page.metadata.next;
             if next.is_empty() {
                 return Ok(found);

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::Cluster;
 use super::error::{ApiError, Cause, chain};
+use super::intent::{Deletion, Patch};
 use super::status::Status;
 use super::wire::{Answer, Ask};
 use super::{Reference, Writer};
@@ -22,80 +23,6 @@ const LARGEST_ANSWER: usize = 8 << 20;
 /// A leader's write is answered, or given up, in this time: it has reached the API server or never will before
 /// somebody else may take the lease (`leader::claim`).
 pub const LEADERS_WRITE: Duration = Duration::from_secs(5);
-
-/// How a patch is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patch<'a> {
-    /// Server-side apply as this field manager; `force` takes fields from others.
-    Apply {
-        /// The field manager.
-        manager: &'a str,
-        /// Take conflicting fields.
-        force: bool,
-    },
-    /// JSON Merge Patch; one that carries `metadata.resourceVersion` fails when somebody else wrote before.
-    Merge {
-        /// The field manager.
-        manager: &'a str,
-    },
-    /// JSON Patch, a list of operations.
-    Json {
-        /// The field manager.
-        manager: &'a str,
-    },
-}
-
-impl Patch<'_> {
-    fn content_type(self) -> &'static str {
-        match self {
-            // JSON is YAML, and this is the type that every server version takes.
-            Self::Apply { .. } => "application/apply-patch+yaml",
-            Self::Merge { .. } => "application/merge-patch+json",
-            Self::Json { .. } => "application/json-patch+json",
-        }
-    }
-
-    fn query(self) -> String {
-        match self {
-            Self::Apply { manager, force } => format!("fieldManager={manager}&force={force}"),
-            Self::Merge { manager } | Self::Json { manager } => format!("fieldManager={manager}"),
-        }
-    }
-}
-
-/// Which object exactly a deletion means, and what becomes of those that depend on it.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deletion<'a> {
-    /// Only this object and this version of it; a conflict otherwise.
-    pub preconditions: Preconditions<'a>,
-    /// What becomes of its dependents (a `DaemonSet`'s Pods).
-    pub propagation_policy: Propagation,
-}
-
-/// What has to be true of an object for its deletion.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Preconditions<'a> {
-    /// `metadata.uid`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uid: Option<&'a str>,
-    /// `metadata.resourceVersion`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_version: Option<&'a str>,
-}
-
-/// What becomes of an object's dependents when it is deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub enum Propagation {
-    /// They go after it.
-    #[default]
-    Background,
-    /// They go before it.
-    Foreground,
-    /// They stay.
-    Orphan,
-}
 
 /// Whether a request needs a right.
 enum Effect<'w> {
@@ -202,11 +129,23 @@ impl Cluster {
         reference: &Reference,
         deletion: &Deletion<'_>,
     ) -> Result<bool, ApiError> {
-        let call = Call::new("delete", Method::DELETE, reference, reference.object()).carrying(deletion)?;
+        let call = Call::new("delete", Method::DELETE, reference, reference.object());
+        let call = call.carrying(&deletion.options(false))?;
         match self.done::<serde::de::IgnoredAny>(call, Effect::Write(writer)).await {
             Err(error) if error.is_not_found() => Ok(false),
             done => done.map(|_| true),
         }
+    }
+
+    /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
+        let call = Call::new("delete", Method::DELETE, reference, reference.object());
+        let call = call.carrying(&deletion.options(true))?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
     }
 
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).

@@ -133,7 +133,7 @@ impl Watching {
         let text = self.cluster.text(&uri).await?;
         let list = List::read(&text)?;
         self.stage = Stage::Watch(list.metadata.resource_version);
-        Ok(match list.items.first() {
+        Ok(match list.items.unwrap_or_default().first() {
             Some(item) => Told::Stands(typed(item.get(), &self.reference)),
             None => Told::Gone,
         })

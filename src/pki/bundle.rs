@@ -3,8 +3,6 @@
 //! A bundle only ever grows by what comes and shrinks by what has expired: an authority of ours that somebody may still
 //! serve a leaf of is never taken out, whatever the Secret says. What is not ours goes.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{Certificate, Fingerprint, Keeping, chain};
@@ -58,13 +56,20 @@ impl Bundle {
     }
 
     /// What tells its authorities apart.
-    pub fn fingerprints(&self) -> BTreeSet<Fingerprint> {
-        self.authorities.iter().map(Certificate::fingerprint).collect()
+    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        self.authorities.iter().map(Certificate::fingerprint)
+    }
+
+    /// Whether it tells to trust this authority.
+    pub fn holds(&self, authority: Fingerprint) -> bool {
+        self.fingerprints().any(|held| held == authority)
     }
 
     /// True when it says the same, in whatever order.
     pub fn says(&self, other: &Self) -> bool {
-        self.foreign == other.foreign && self.fingerprints() == other.fingerprints()
+        self.foreign == other.foreign
+            && self.authorities.len() == other.authorities.len()
+            && self.fingerprints().all(|authority| other.holds(authority))
     }
 
     /// True when there is nothing in it.
@@ -79,6 +84,11 @@ impl Bundle {
 }
 
 fn distinct(all: impl Iterator<Item = Certificate>) -> Vec<Certificate> {
-    let mut seen = BTreeSet::new();
-    all.filter(|certificate| seen.insert(certificate.fingerprint())).collect()
+    let mut found: Vec<Certificate> = Vec::new();
+    for certificate in all {
+        if found.iter().all(|known| known.fingerprint() != certificate.fingerprint()) {
+            found.push(certificate);
+        }
+    }
+    found
 }

@@ -2,7 +2,9 @@
 
 use core::net::IpAddr;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -63,9 +65,21 @@ impl fmt::Display for Name {
     }
 }
 
-/// What a certificate says.
+/// A certificate, read. A clone is the same one: plans hold each in many places.
 #[derive(Debug, Clone)]
-pub struct Certificate {
+pub struct Certificate(Arc<Facts>);
+
+impl Deref for Certificate {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug)]
+pub struct Facts {
     der: CertificateDer<'static>,
     fingerprint: Fingerprint,
     /// The key it is for, as `SubjectPublicKeyInfo`.
@@ -130,7 +144,9 @@ impl Certificate {
         let subject = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         let subject = subject.unwrap_or_default().to_owned();
         let fingerprint = Fingerprint::of(&der);
-        Ok(Self { der, fingerprint, public_key, not_before, not_after, names, is_authority, subject })
+        let facts =
+            Facts { der, fingerprint, public_key, not_before, not_after, names, is_authority, subject };
+        Ok(Self(Arc::new(facts)))
     }
 
     /// Its bytes.

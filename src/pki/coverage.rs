@@ -42,12 +42,10 @@ impl Coverage {
             return;
         }
         self.unasked_since = None;
-        let sets: Vec<_> = entries.iter().map(Bundle::fingerprints).collect();
-        self.since.retain(|authority, _| sets.iter().all(|set| set.contains(authority)));
-        for &authority in sets.iter().flatten() {
-            if sets.iter().all(|set| set.contains(&authority)) {
-                self.since.entry(authority).or_insert(at);
-            }
+        let in_all = |authority: Fingerprint| entries.iter().all(|entry| entry.holds(authority));
+        self.since.retain(|&authority, _| in_all(authority));
+        for authority in entries.iter().flat_map(Bundle::fingerprints).filter(|&one| in_all(one)) {
+            self.since.entry(authority).or_insert(at);
         }
     }
 

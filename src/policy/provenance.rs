@@ -37,9 +37,8 @@ pub fn of_create(object: &Object<'_>, username: &str, manager: &str) -> &'static
         return "eks";
     }
     match (marker(object), word(manager)) {
-        (Some((word, _)), _) => word,
         (None, "") => UNKNOWN,
-        (None, word) => word,
+        (Some((word, _)), _) | (None, word) => word,
     }
 }
 

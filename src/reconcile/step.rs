@@ -49,7 +49,7 @@ impl Step {
         if changes.is_empty() {
             return None;
         }
-        let patch = patch::write(&changes, object);
+        let patch = patch::write(changes, object);
         let patch = patch.whole();
         let rest = patch.strip_prefix('[')?;
         let lock = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version});

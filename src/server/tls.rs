@@ -121,6 +121,9 @@ pub fn config(slot: Arc<CertSlot>) -> Result<Arc<ServerConfig>, Error> {
 #[error("plain HTTP on the TLS port")]
 pub struct PlainHttp;
 
+/// The other side does not trust our certificate.
+pub const NOT_TRUSTED: &str = "certificate_not_trusted";
+
 /// A failed handshake in one word of a fixed list, for the metric.
 pub fn cause(error: &io::Error) -> &'static str {
     if error.get_ref().and_then(|inner| inner.downcast_ref::<PlainHttp>()).is_some() {
@@ -138,7 +141,7 @@ pub fn cause(error: &io::Error) -> &'static str {
             | AlertDescription::BadCertificate
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired,
-        ) => "certificate_not_trusted",
+        ) => NOT_TRUSTED,
         Error::AlertReceived(_) => "alert_from_client",
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,

@@ -21,6 +21,7 @@ use self::repairs::RepairMetrics;
 use self::trust::TrustMetrics;
 use super::standing::{InForce, Part, Standing};
 use crate::admission::Record;
+use crate::server::tls;
 
 pub mod events;
 mod labels;
@@ -179,6 +180,11 @@ impl Metrics {
     /// Counts a connection that ended before its first request.
     pub fn handshake_failed(&self, cause: &'static str) {
         self.handshake_failures.get_or_create(&Cause { cause }).inc();
+    }
+
+    /// How many connections ended because the other side did not trust us.
+    pub fn untrusted(&self) -> u64 {
+        self.handshake_failures.get_or_create(&Cause { cause: tls::NOT_TRUSTED }).get()
     }
 
     /// Counts a request that was turned away.

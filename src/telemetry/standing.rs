@@ -51,6 +51,10 @@ pub struct Standing {
     certificate_refused: AtomicBool,
     /// What the self-probe found last; `None` where there is none.
     probe: ArcSwapOption<&'static str>,
+    /// How the webhook configuration compares with what was rendered; `None` where it is not compared.
+    webhook: ArcSwapOption<String>,
+    /// Seconds that the API server's clock is ahead of ours, as far as it has told.
+    ahead: AtomicI64,
 }
 
 impl Standing {
@@ -62,6 +66,8 @@ impl Standing {
             policy_refused: AtomicBool::new(false),
             certificate_refused: AtomicBool::new(false),
             probe: ArcSwapOption::empty(),
+            webhook: ArcSwapOption::empty(),
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -83,6 +89,16 @@ impl Standing {
         self.probe.store(Some(Arc::new(found)));
     }
 
+    /// The webhook configuration was compared with what was rendered.
+    pub fn compared(&self, found: String) {
+        self.webhook.store(Some(Arc::new(found)));
+    }
+
+    /// The API server has told its time.
+    pub fn hears(&self, seconds_ahead: i64) {
+        self.ahead.store(seconds_ahead, Ordering::Relaxed);
+    }
+
     pub(super) fn refused(&self, part: Part, refused: bool) {
         self.flag(part).store(refused, Ordering::Relaxed);
     }
@@ -92,9 +108,11 @@ impl Standing {
         self.flag(part).load(Ordering::Relaxed)
     }
 
-    /// True when no client accepts the served certificate any more.
+    /// True when no client accepts the served certificate any more: by our clock, and by the API server's where it has told
+    /// its own. It is the one that judges, and a clock of ours that is far ahead must not take this replica out of service.
     pub fn has_expired(&self, now: Timestamp) -> bool {
-        now.as_second() >= self.expires.load(Ordering::Relaxed)
+        let ahead = self.ahead.load(Ordering::Relaxed).min(0);
+        now.as_second().saturating_add(ahead) >= self.expires.load(Ordering::Relaxed)
     }
 
     fn flag(&self, part: Part) -> &AtomicBool {
@@ -122,6 +140,25 @@ impl fmt::Display for Standing {
             Err(_) => "none yet".to_owned(),
         };
         writeln!(f, "certificate: {expires}{}", note(Part::Certificate))?;
-        self.probe.load().as_ref().map_or(Ok(()), |found| writeln!(f, "probe: {found}"))
+        self.probe.load().as_ref().map_or(Ok(()), |found| writeln!(f, "probe: {found}"))?;
+        self.webhook.load().as_ref().map_or(Ok(()), |found| writeln!(f, "webhook: {found}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault 39: the clock of the pod is far ahead, and the API server, whose clock judges, still accepts the certificate.
+    #[test]
+    fn a_certificate_has_expired_when_both_clocks_say_so() {
+        let standing = Standing::new("abc", "Observe");
+        let second = |at| Timestamp::from_second(at).unwrap();
+        standing.serve_until(second(1000));
+        assert!(!standing.has_expired(second(999)) && standing.has_expired(second(1000)));
+        standing.hears(-500);
+        assert!(!standing.has_expired(second(1499)) && standing.has_expired(second(1500)));
+        standing.hears(500);
+        assert!(!standing.has_expired(second(999)) && standing.has_expired(second(1000)));
     }
 }

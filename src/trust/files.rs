@@ -72,8 +72,8 @@ impl Files {
 }
 
 fn in_time(certificate: &Certificate, now: Timestamp) -> Result<(), String> {
-    let Certificate { not_before, not_after, .. } = certificate;
-    if now >= *not_after {
+    let (not_before, not_after) = (certificate.not_before, certificate.not_after);
+    if now >= not_after {
         Err(format!("it expired on {not_after}; expected one that is valid now ({now:.0})"))
     } else if not_before.duration_since(now) > SKEW {
         Err(format!(

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::MANAGER;
+use super::{MANAGER, fight};
 use crate::cluster::{ApiError, Cluster, Instance, Patch, Reference, Writer};
 use crate::pki::Bundle;
 use crate::pki::coverage::Version;
@@ -21,7 +21,7 @@ use crate::pki::coverage::Version;
 pub struct Configuration {
     metadata: Meta,
     #[serde(default)]
-    webhooks: Vec<Entry>,
+    webhooks: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,27 +31,8 @@ struct Meta {
     resource_version: String,
     #[serde(default)]
     generation: i64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    name: String,
     #[serde(default)]
-    client_config: ClientConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClientConfig {
-    service: Option<Service>,
-    ca_bundle: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Service {
-    name: String,
-    namespace: String,
+    managed_fields: Vec<Value>,
 }
 
 impl Configuration {
@@ -65,19 +46,32 @@ impl Configuration {
         Version { uid: self.metadata.uid.clone(), generation: self.metadata.generation }
     }
 
-    /// What the entries that lead to us hold.
-    pub fn bundles(&self, instance: &Instance) -> Vec<Bundle> {
-        self.ours(instance).map(|entry| read(entry.client_config.ca_bundle.as_deref())).collect()
+    /// All its entries.
+    pub fn entries(&self) -> &[Value] {
+        &self.webhooks
     }
 
-    fn ours(&self, instance: &Instance) -> impl Iterator<Item = &Entry> {
-        let (name, canary) = (instance.service().to_owned(), instance.canary_service());
-        let namespace = instance.namespace.clone();
-        self.webhooks.iter().filter(move |entry| {
-            entry.client_config.service.as_ref().is_some_and(|service| {
-                service.namespace == namespace && (service.name == name || service.name == canary)
-            })
-        })
+    /// Who changed our `caBundle`, as far as it is known.
+    pub fn writer(&self) -> String {
+        fight::writer(&self.metadata.managed_fields, MANAGER)
+    }
+
+    /// What the entries that lead to us hold.
+    pub fn bundles(&self, instance: &Instance) -> Vec<Bundle> {
+        let bundle = |entry: &Value| read(entry.pointer("/clientConfig/caBundle").and_then(Value::as_str));
+        self.ours(instance).map(bundle).collect()
+    }
+
+    /// Whether an entry calls one of our Services.
+    pub fn leads_to(entry: &Value, instance: &Instance) -> bool {
+        let service = |key: &str| entry.pointer("/clientConfig/service")?.get(key)?.as_str();
+        service("namespace") == Some(&instance.namespace)
+            && service("name")
+                .is_some_and(|name| name == instance.service() || name == instance.canary_service())
+    }
+
+    fn ours(&self, instance: &Instance) -> impl Iterator<Item = &Value> {
+        self.webhooks.iter().filter(|entry| Self::leads_to(entry, instance))
     }
 
     /// Has every entry that leads to us trust `bundle`; a conflict when the configuration has changed since.
@@ -91,7 +85,7 @@ impl Configuration {
         let encoded = STANDARD.encode(bundle.pem());
         let entries: Vec<Value> = self
             .ours(instance)
-            .map(|entry| json!({"name": entry.name, "clientConfig": {"caBundle": encoded}}))
+            .map(|entry| json!({"name": entry.get("name"), "clientConfig": {"caBundle": encoded}}))
             .collect();
         let reference = Self::reference(instance);
         let body = json!({

@@ -4,25 +4,26 @@
 //! Nothing here is on a review's way. The plan is made from what the watches tell; before a write both objects are read
 //! anew, the configuration first. A write that fails is tried again with growing pauses, and does not keep the others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::Means;
+use super::fight::Fight;
 use super::inject::Configuration;
 use super::probe::{self, Found};
+use super::registration::Registration;
 use super::secret::{self, Secret};
 use super::shelf::{self, Shelf};
 use super::tell;
-use crate::cluster::{ApiError, Cluster, Instance, Writer};
+use crate::cluster::{ApiError, Instance, Writer};
 use crate::faults;
-use crate::leader::lease::Leadership;
 use crate::pki::rotation::{Canary, Lifetimes, Plan};
 use crate::pki::{Keeping, Name, Replica};
 use crate::server::tls::CertSlot;
 use crate::telemetry::clock::{self, Stopwatch};
-use crate::telemetry::events::Events;
 use crate::telemetry::metrics::Metrics;
 
 /// While nothing has to be proven.
@@ -35,21 +36,6 @@ const LOOK_EACH: Duration = Duration::from_secs(30);
 const ROUNDS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// What the keeper is given.
-#[derive(Debug)]
-pub struct Means {
-    /// The API server.
-    pub cluster: Cluster,
-    /// Our names in it.
-    pub instance: Instance,
-    /// Whether we may write.
-    pub leadership: Leadership,
-    /// Where people are told.
-    pub events: Events,
-    /// Where machines are.
-    pub metrics: Arc<Metrics>,
-}
 
 /// One replica's part in it.
 #[derive(Debug)]
@@ -64,15 +50,20 @@ pub struct Keeper {
     pause: Duration,
     rest_until: Instant,
     probe_at: Instant,
+    fight: Fight,
+    registration: Registration,
+    /// Connections that had ended for want of trust when the bundle was in order last.
+    untrusted: u64,
     told: tell::Told,
 }
 
 impl Keeper {
-    /// Serves what is mounted, if anything is, at once.
+    /// Serves what is mounted in `folder`, if anything is, at once. `webhooks` is the file with the entries as rendered.
     pub fn start(
         instance: &Instance,
         lives: Lifetimes,
         folder: Option<&Path>,
+        webhooks: Option<PathBuf>,
         slot: Arc<CertSlot>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -92,6 +83,9 @@ impl Keeper {
             pause: FIRST_PAUSE,
             rest_until: Instant::now(),
             probe_at: Instant::now() + PROBE_OFTEN,
+            fight: Fight::default(),
+            registration: Registration::new(webhooks),
+            untrusted: 0,
             told: tell::Told::default(),
         }
     }
@@ -115,6 +109,8 @@ impl Keeper {
                     Ok(found) => {
                         knows.1 = true;
                         self.see_configuration(&means.instance, found.as_ref());
+                        self.registration.see(found.as_ref());
+                        self.registration.compare(&means).await;
                     }
                     Err(error) => self.failed(&means, "read", &error),
                 },
@@ -122,6 +118,10 @@ impl Keeper {
                 () = sleep_until(self.due()) => {}
             }
             self.serve(&means);
+            self.registration.tell(&means, self.lives.settle);
+            if self.replica.keeping().next_leaf.is_some() {
+                self.probe_at = self.probe_at.min(Instant::now() + self.often());
+            }
             if Instant::now() >= self.probe_at {
                 self.probe(&means).await;
             }
@@ -133,6 +133,10 @@ impl Keeper {
 
     fn at(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    fn often(&self) -> Duration {
+        PROBE_OFTEN.min(self.lives.settle / 2).max(Duration::from_secs(1))
     }
 
     fn due(&self) -> Instant {
@@ -157,6 +161,7 @@ impl Keeper {
     fn serve(&mut self, means: &Means) {
         self.replica.settle(self.at(), clock::now());
         self.shelf.fill(&self.replica, self.begun.elapsed());
+        means.metrics.standing.hears(means.cluster.ahead());
         if let Some(authority) = &self.replica.keeping().authority {
             means.metrics.trust.authority_expiry.set(authority.certificate.not_after.as_second());
         }
@@ -186,6 +191,10 @@ impl Keeper {
         let plan = self.plan(means);
         means.metrics.trust.in_order.set(i64::from(plan.trust.is_none()));
         self.told.waiting(means, plan.waiting);
+        if plan.trust.is_none() {
+            self.untrusted = means.metrics.untrusted();
+            means.metrics.trust.contested.set(i64::from(self.fight.goes_on(self.at())));
+        }
         if plan.trust.is_none() && plan.secret.is_none() {
             return false;
         }
@@ -206,11 +215,17 @@ impl Keeper {
         let plan = self.plan(means);
         let mut outcome = Ok(());
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
+            let generation = found.version().generation;
+            let begun = self.fight.seen(self.replica.entries(), generation, &found.writer(), self.at());
+            begun.iter().for_each(|contest| tell::contested(means, contest));
             faults::point("before-trust");
             outcome = found.trust(cluster, writer, instance, bundle).await;
             faults::point("after-trust");
             match &outcome {
-                Ok(()) => tell::trusted(means),
+                Ok(()) => {
+                    self.fight.wrote(bundle.clone(), self.at());
+                    tell::trusted(means, means.metrics.untrusted().saturating_sub(self.untrusted));
+                }
                 Err(error) => self.failed(means, "trust", error),
             }
         }
@@ -249,9 +264,8 @@ impl Keeper {
     }
 
     async fn probe(&mut self, means: &Means) {
-        let soon = self.replica.keeping().next_leaf.is_some();
-        let often = PROBE_OFTEN.min(self.lives.settle / 2).max(Duration::from_secs(1));
-        self.probe_at = Instant::now() + if soon { often } else { PROBE_EACH };
+        self.probe_at = Instant::now() + PROBE_EACH;
+        self.registration.compare(means).await;
         let found = probe::probe(&means.cluster, &means.instance).await;
         if let Err(error) = &found {
             self.failed(means, "probe", error);

@@ -1,15 +1,20 @@
 //! What people are told about certificates and trust: once when it changes, not each time it is seen.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::Means;
 use super::inject::Configuration;
-use super::keeper::Means;
 use super::probe::Found;
+use super::rendered::{self, Difference};
 use super::secret::Secret;
 use crate::cluster::ApiError;
 use crate::pki::Keeping;
 use crate::pki::rotation::{Step, Waiting};
+use crate::policy::provenance;
+use crate::reconcile::contest::Contest;
+use crate::reconcile::wanted::NOBODY_KNOWN;
 use crate::telemetry::clock::{self, Stopwatch};
 use crate::telemetry::events::{Kind, Occurrence};
 
@@ -102,12 +107,83 @@ impl Told {
     }
 }
 
-/// The bundle was written.
-pub(super) fn trusted(means: &Means) {
+/// The bundle was written; `untrusted` connections ended before for want of it.
+pub(super) fn trusted(means: &Means, untrusted: u64) {
     means.metrics.trust.step("trust");
-    tracing::info!("told the API server which authorities to trust");
-    let note = "Wrote the caBundle of our entries, which did not hold the authorities in use".to_owned();
-    say(means, "TrustWritten", note, Kind::Normal, false);
+    tracing::info!(untrusted, "told the API server which authorities to trust");
+    let mut note = "Wrote the caBundle of our entries, which did not hold the authorities in use".to_owned();
+    let kind = if untrusted > 0 {
+        write!(
+            note,
+            ". Before, {untrusted} connections ended at this replica because an API server did not trust it; their reviews \
+             passed unseen (apiserver_admission_webhook_fail_open_count counts all of them)"
+        )
+        .ok();
+        Kind::Warning
+    } else {
+        Kind::Normal
+    };
+    say(means, "TrustWritten", note, kind, false);
+}
+
+/// Somebody has changed the bundle back three times in ten minutes.
+pub(super) fn contested(means: &Means, contest: &Contest) {
+    means.metrics.trust.contests.inc();
+    let (by, backs) = (&contest.by, contest.backs);
+    tracing::warn!(by, backs, "the caBundle is changed back again and again, writing it anew each time");
+    let fix =
+        match provenance::word(by) {
+            _ if by == NOBODY_KNOWN => "The API server's audit log says who it is".to_owned(),
+            "argocd" => "Have Argo CD leave it alone: ignoreDifferences on .webhooks[].clientConfig.caBundle"
+                .to_owned(),
+            "flux" => "Have Flux leave it alone: driftDetection.ignore on /webhooks/*/clientConfig/caBundle"
+                .to_owned(),
+            _ => format!("Have {by} leave .webhooks[].clientConfig.caBundle alone"),
+        };
+    let note = format!(
+        "{by} changes the caBundle of our entries back, {backs} times in ten minutes; it is written anew each time, but in \
+         between reviews pass unseen. {fix}"
+    );
+    say(means, "TrustContested", note, Kind::Warning, false);
+}
+
+/// The webhook configuration was compared with what was rendered.
+pub(super) fn compared(means: &Means, differences: &[Difference]) {
+    for part in rendered::WHAT {
+        let entries = differences.iter().filter(|difference| difference.what == part).count();
+        means.metrics.trust.differs(part, entries);
+    }
+    means.metrics.standing.compared(if differences.is_empty() {
+        "the webhook configuration is as rendered".to_owned()
+    } else {
+        format!("the webhook configuration is not as rendered: {}", list(differences))
+    });
+}
+
+/// It could not be compared.
+pub(super) fn not_compared(means: &Means, file: &str, error: &str) {
+    tracing::warn!(file, error, "cannot tell whether the webhook configuration is as rendered");
+    means.metrics.standing.compared("what was rendered cannot be read".to_owned());
+}
+
+/// The differences that stand.
+pub(super) fn registered(means: &Means, differences: &[Difference]) {
+    if differences.is_empty() {
+        tracing::info!("the webhook configuration is as rendered");
+        return;
+    }
+    let found = list(differences);
+    tracing::warn!(found, "the webhook configuration is not as rendered");
+    let note = format!(
+        "The webhook configuration is not as the chart rendered it, so reviews may pass unseen: {found}. Render it again \
+         (helm upgrade), or find out who changed it: kubectl get mutatingwebhookconfiguration {} -o yaml --show-managed-fields",
+        means.instance.webhook()
+    );
+    say(means, "WebhookChanged", note, Kind::Warning, false);
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The Secret was written.
@@ -142,5 +218,5 @@ pub(super) fn stepped(means: &Means, step: &Step) {
 fn say(means: &Means, reason: &'static str, note: String, kind: Kind, secret: bool) {
     let instance = &means.instance;
     let regarding = if secret { Secret::reference(instance) } else { Configuration::reference(instance) };
-    means.events.say(Occurrence { reason, note, kind, regarding });
+    means.events.say(Occurrence { reason, note, kind, regarding, decision: None });
 }

@@ -6,7 +6,9 @@ use crate::chart;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
 use crate::support::fixtures::{self, OBJECTS};
 use crate::support::suite::Case;
-use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
+use crate::support::tools::Tool::{
+    self, ApiServer124, ApiServer130, ApiServer136, Etcd, Helm3, Helm4, Kubectl,
+};
 use crate::support::{Output, until};
 
 const OLD: &[Tool] = &[ApiServer124, Etcd, Kubectl, Helm3];
@@ -24,13 +26,21 @@ pub(crate) const CASES: &[Case] = &[
         run: || work(Version::V1_36, Helm::V4),
     },
     Case {
-        name: "account::where_the_policy_exists_only_metadata_is_its_own",
+        name: "account::where_the_policy_exists_only_metadata_is_its_own_on_1_36",
         needs: NEW,
-        run: metadata_only,
+        run: || metadata_only(Version::V1_36),
+    },
+    Case {
+        name: "account::where_the_policy_exists_only_metadata_is_its_own_on_1_30",
+        needs: FIRST,
+        run: || metadata_only(Version::V1_30),
     },
     Case { name: "account::the_policy_holds_even_for_a_cluster_admin", needs: NEW, run: cluster_admin },
     Case { name: "account::it_may_write_only_what_the_policy_writes", needs: OLD, run: by_mode },
 ];
+
+/// The first API server that has such policies.
+const FIRST: &[Tool] = &[ApiServer130, Etcd, Kubectl, Helm4];
 
 /// Our account, as whoever has its token.
 struct Account {
@@ -48,7 +58,8 @@ impl Account {
         plane.kubectl(User::Admin, &["delete", "mutatingwebhookconfiguration", "cni-steward"]).ok();
         let token = plane.kubectl(User::Admin, &["create", "token", "cni-steward", "-n", "kube-system"]);
         let account = Self { token: token.ok().trim().to_owned(), plane };
-        account.await_rights();
+        account.plane.await_rights(&account.token, true, &chart::RIGHTS);
+        account.await_policy();
         account
     }
 
@@ -69,25 +80,16 @@ impl Account {
         self.try_to(&["patch", object, "--type", kind, "-p", patch], None)
     }
 
-    /// What the chart has just stored takes effect a moment later.
-    fn await_rights(&self) {
-        let dry_run = |object: &str, patch: &str| {
-            self.try_to(&["patch", object, "--type=merge", "--dry-run=server", "-p", patch], None)
-        };
-        let mut seen = None;
-        until("the account could stamp the ClusterRole", Duration::from_secs(20), || {
-            let tried = dry_run("clusterrole/aws-node", STAMP);
-            let done = tried.code == 0;
-            seen = Some(tried);
-            done.then_some(())
-        })
-        .unwrap_or_else(|error| panic!("{error}: {}", seen.unwrap()));
-        if self.plane.version() == Version::V1_36 {
-            until("the policy was in force", Duration::from_secs(30), || {
-                (dry_run("ds/aws-node", POD_LABEL).code != 0).then_some(())
-            })
-            .unwrap();
+    /// From 1.30 on the API server holds the account to metadata, a moment after the chart was installed.
+    fn await_policy(&self) {
+        if self.plane.version() == Version::V1_24 {
+            return;
         }
+        until("the policy was in force", Duration::from_mins(1), || {
+            let args = ["patch", "ds/aws-node", "--type=merge", "--dry-run=server", "-p", POD_LABEL];
+            (self.try_to(&args, None).code != 0).then_some(())
+        })
+        .unwrap();
     }
 }
 
@@ -150,7 +152,7 @@ fn all_that_it_does(account: &Account) {
             "metadata": {"name": "cni-steward-certificate", "annotations": annotations}, "data": {"tls.crt": "eA=="}})
         .to_string()
     };
-    if account.plane.version() == Version::V1_36 {
+    if account.plane.version() != Version::V1_24 {
         // Kubernetes would put the token of that account into it.
         let of = serde_json::json!({"kubernetes.io/service-account.name": "default"});
         let token = secret("kubernetes.io/service-account-token", &of);
@@ -230,8 +232,8 @@ fn work(version: Version, helm: Helm) {
     );
 }
 
-fn metadata_only() {
-    let account = Account::new(Version::V1_36, Helm::V4);
+fn metadata_only(version: Version) {
+    let account = Account::new(version, Helm::V4);
     let lease = r#"{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"other"}}"#;
     refused("another lease", &account.try_to(&["create", "-f", "-"], Some(lease)));
     for object in [

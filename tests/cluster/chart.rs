@@ -2,13 +2,16 @@
 
 use std::process::Command;
 
+use cni_steward::trust::rendered::{differences, read};
 use serde_json::Value;
 
 use crate::support::Output;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
 use crate::support::steward;
 use crate::support::suite::Case;
-use crate::support::tools::Tool::{self, ApiServer124, ApiServer136, Etcd, Helm3, Helm4, Kubectl};
+use crate::support::tools::Tool::{
+    self, ApiServer124, ApiServer130, ApiServer136, Etcd, Helm3, Helm4, Kubectl,
+};
 
 /// The chart under test.
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward");
@@ -31,6 +34,11 @@ pub(crate) const CASES: &[Case] = &[
         run: || taken_by(Version::V1_24),
     },
     Case {
+        name: "chart::api_server_1_30_takes_whatever_it_renders",
+        needs: &[ApiServer130, Etcd, Kubectl, Helm3, Helm4],
+        run: || taken_by(Version::V1_30),
+    },
+    Case {
         name: "chart::api_server_1_36_takes_whatever_it_renders",
         needs: &[ApiServer136, Etcd, Kubectl, Helm3, Helm4],
         run: || taken_by(Version::V1_36),
@@ -45,6 +53,18 @@ pub(crate) const CASES: &[Case] = &[
         needs: &[ApiServer136, Etcd, Kubectl, Helm4],
         run: || ports(Helm::V4),
     },
+];
+
+/// What the account may do in mode Adopt: a right from each role and each binding.
+pub(crate) const RIGHTS: [&str; 7] = [
+    "patch clusterroles.rbac.authorization.k8s.io/aws-node",
+    "patch mutatingwebhookconfigurations.admissionregistration.k8s.io/cni-steward",
+    // By the binding to the VPC CNI's own role.
+    "list pods",
+    "patch daemonsets.apps/aws-node",
+    "patch configmaps/amazon-vpc-cni",
+    "patch leases.coordination.k8s.io/cni-steward",
+    "create events.events.k8s.io",
 ];
 
 /// `helm install` of our chart into kube-system.
@@ -278,7 +298,7 @@ fn taken_by(version: Version) {
             }
             assert!(!applied.stderr.contains("Warning"), "{helm:?} {values:?}: {applied}");
             let held = said.contains("validatingadmissionpolicybinding");
-            assert_eq!(held, version == Version::V1_36, "{helm:?} {values:?}: {applied}");
+            assert_eq!(held, version != Version::V1_24, "{helm:?} {values:?}: {applied}");
         }
     }
     for helm in [Helm::V3, Helm::V4] {
@@ -286,11 +306,21 @@ fn taken_by(version: Version) {
             install(&plane, helm, VARIATIONS[1]).ok();
             for values in VARIATIONS {
                 upgrade(&plane, helm, values).ok();
+                is_as_rendered(&plane);
             }
             plane.helm(helm, &["uninstall", "cni-steward", "-n", "kube-system"]).ok();
         });
         assert_eq!(changes, "", "{helm:?}: expected uninstall to leave nothing");
     }
+}
+
+/// What the API server adds to the webhook configuration of its own accord is no difference to the program.
+fn is_as_rendered(plane: &ControlPlane) {
+    let settings = plane.get("ConfigMap", "cni-steward-policy");
+    let Some(text) = settings["data"]["webhooks.json"].as_str() else { return };
+    let stored = plane.get("MutatingWebhookConfiguration", "cni-steward");
+    let found = differences(&read(text).unwrap(), stored["webhooks"].as_array().unwrap(), |_| true);
+    assert_eq!(found, [], "{stored}");
 }
 
 fn ports(helm: Helm) {

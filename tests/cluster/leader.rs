@@ -17,7 +17,7 @@ const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/
 /// How long the lease is good, and how long a leader relies on it.
 const GOOD_FOR: Duration = Duration::from_secs(15);
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_secs(15);
+const SLACK: Duration = Duration::from_mins(1);
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -209,6 +209,7 @@ fn rights() {
 /// A service account, and a kubeconfig with its token.
 struct Account<'p> {
     plane: &'p ControlPlane,
+    token: String,
     kubeconfig: PathBuf,
 }
 
@@ -224,10 +225,11 @@ impl<'p> Account<'p> {
         let token = kubectl("create token cni-steward");
         let admins = std::fs::read_to_string(plane.kubeconfig(User::Admin)).unwrap();
         let mut config: Value = serde_json::from_str(&admins).unwrap();
-        config["users"][0]["user"]["token"] = token.ok().trim().into();
+        let token = token.ok().trim().to_owned();
+        config["users"][0]["user"]["token"] = token.clone().into();
         let kubeconfig = plane.folder().join("account.kubeconfig");
         std::fs::write(&kubeconfig, config.to_string()).unwrap();
-        Self { plane, kubeconfig }
+        Self { plane, token, kubeconfig }
     }
 
     /// From a moment later on.
@@ -245,20 +247,9 @@ impl<'p> Account<'p> {
                 &role.to_string(),
             )
             .ok();
-        let token = format!("--kubeconfig={}", self.kubeconfig.display());
-        until("the rights were in force", SLACK, || {
-            let may = |verb: &str| {
-                let asked = self.plane.kubectl(
-                    User::Admin,
-                    &["auth", "can-i", verb, "leases.coordination.k8s.io", "-n", "kube-system", &token],
-                );
-                asked.code == 0
-            };
-            ["get", "create", "patch"]
-                .into_iter()
-                .all(|verb| may(verb) == verbs.contains(&verb))
-                .then_some(())
-        })
-        .unwrap();
+        for verb in ["get", "create", "patch"] {
+            let right = format!("{verb} leases.coordination.k8s.io/cni-steward");
+            self.plane.await_rights(&self.token, verbs.contains(&verb), &[&right]);
+        }
     }
 }

@@ -15,9 +15,12 @@ mod support;
 mod account;
 mod adopt;
 mod answers;
+mod audit;
 mod capa;
 mod chart;
+mod docs;
 mod draw;
+mod explain;
 mod exported;
 mod features;
 mod forecast;
@@ -27,6 +30,7 @@ mod leader;
 mod modes;
 mod pairs;
 mod prepared;
+mod purge;
 mod raw;
 mod real;
 mod repair;
@@ -49,10 +53,13 @@ fn main() {
         raw::CASES,
         capa::CASES,
         chart::CASES,
+        docs::CASES,
         account::CASES,
         leader::CASES,
         trust::CASES,
         status::CASES,
+        explain::CASES,
+        audit::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
@@ -60,6 +67,7 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        &purge::cases(),
         adopt::CASES,
         &sequences::cases(),
         &real::cases(),

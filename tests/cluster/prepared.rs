@@ -7,7 +7,6 @@ use crate::scene::ADOPT;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
 use crate::support::fixtures::{self, CORE_FOUR};
 use crate::support::steward::Steward;
-use crate::support::tools::Tool::{self, Helm3, Helm4};
 
 /// A state of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +66,6 @@ impl State {
         Self::Fight,
     ];
 
-    /// What has to be there beside API server, etcd and kubectl.
-    pub(crate) const fn needs(self) -> Option<Tool> {
-        match self {
-            Self::Helm3 => Some(Helm3),
-            Self::Helm4 | Self::Fight => Some(Helm4),
-            _ => None,
-        }
-    }
-
     /// Makes it.
     pub(crate) fn prepare(self) -> Prepared {
         let plane = ControlPlane::start(Version::V1_36);
@@ -116,6 +106,8 @@ impl State {
             Self::Fight => {
                 plane.eks_apply(fixtures::EKS_APPLY).ok();
                 readme_stamps(&plane);
+                // Times in managedFields are whole seconds, and what is written with the creation is no later write.
+                std::thread::sleep(std::time::Duration::from_secs(4));
                 helm(&plane, Helm::V4, &["--force-conflicts"]);
                 addon(&plane);
             }

@@ -74,7 +74,7 @@ impl Outcome {
     pub(crate) fn of_the_webhook(review: &Value, policy: &Policy) -> Self {
         let body = review.to_string();
         let answer = cni_steward::admission::answer(body.as_bytes(), policy, clock::now());
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body.whole(body.as_bytes())).unwrap();
         let response = &answer["response"];
         if response["allowed"] != true {
             return Self::Refused;
@@ -133,15 +133,27 @@ impl Replay {
         self.review["request"]["options"]["fieldManager"].as_str()
     }
 
+    pub(crate) fn creates(&self) -> bool {
+        self.review["request"]["operation"] == "CREATE"
+    }
+
+    fn place(&self) -> Place {
+        let request = &self.review["request"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Place::new(&text(&request["kind"]["kind"]), &text(&request["namespace"]), &text(&request["name"]))
+    }
+
+    /// Its creation as a dry run by `client`, whatever is stored.
+    pub(crate) fn try_as(&self, client: &Client) -> std::io::Result<Reply> {
+        client
+            .post(&format!("{}?dryRun=All", self.place().folder()), &bare(&self.review["request"]["object"]))
+    }
+
     /// Writes it as a dry run. `setup` is the user who puts the stored object there.
     pub(crate) fn write(&self, kept: &mut Kept, admin: &Client, setup: &str) -> Outcome {
         let request = &self.review["request"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let place = Place::new(
-            &text(&request["kind"]["kind"]),
-            &text(&request["namespace"]),
-            &text(&request["name"]),
-        );
+        let place = self.place();
         let mut request_as = |client: &Client, method: &str, path: &str, media_type: &str, body: &Value| {
             let body = if body.is_null() { String::new() } else { body.to_string() };
             kept.become_as(client).send(method, path, media_type, &body).unwrap()
@@ -179,7 +191,7 @@ impl Replay {
         let path = place.path();
         let reply = if applies {
             request_as(&writer, "PATCH", &format!("{path}{query}&force=true"), APPLY, &object)
-        } else if request["operation"] == "CREATE" {
+        } else if self.creates() {
             request_as(&writer, "POST", &format!("{}{query}", place.folder()), JSON, &object)
         } else {
             request_as(&writer, "PUT", &format!("{path}{query}"), JSON, &object)
@@ -207,7 +219,7 @@ impl Replay {
             found => {
                 if found.status == 200 {
                     request("DELETE", &place.path(), JSON, &Value::Null);
-                    until(&format!("{place:?} was gone"), Duration::from_secs(20), || {
+                    until(&format!("{place:?} was gone"), Duration::from_mins(2), || {
                         (request("GET", &place.path(), JSON, &Value::Null).status == 404).then_some(())
                     })
                     .unwrap();

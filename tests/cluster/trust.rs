@@ -3,15 +3,21 @@
 //! There is no network of Services here: they are `ExternalName` ones that lead to this machine, so the API server asks for
 //! the Service's name in TLS, as in a cluster.
 
-use std::path::Path;
+mod kills;
+mod replicas;
+mod spoilt;
+mod watcher;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::scene::NEW;
+use crate::support::balancer::Replica;
 use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::http::Client;
-use crate::support::steward::BINARY;
+use crate::support::steward::{self, BINARY};
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
 use crate::support::watchdog::{Background, Folder};
@@ -22,6 +28,8 @@ const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/
 const SECRET: &str = "/api/v1/namespaces/kube-system/secrets/cni-steward-certificate";
 const HOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/cni-steward";
 const PROBE: &str = "/api/v1/namespaces/kube-system/configmaps?dryRun=All";
+/// Lifetimes of authority and leaf, and how long an API server may take to hear of a change.
+const LIVES: &str = "2400h,240h,3s";
 const MERGE: &str = "application/merge-patch+json";
 /// A busy machine's time for what takes seconds.
 const SLACK: Duration = Duration::from_mins(1);
@@ -37,10 +45,38 @@ pub(crate) const CASES: &[Case] = &[
         needs: NEW,
         run: || makes_itself_trusted(Version::V1_36),
     },
-    Case { name: "trust::a_wiped_or_foreign_bundle_is_healed_in_two_seconds", needs: NEW, run: heals },
+    Case {
+        name: "trust::a_wiped_or_foreign_bundle_is_healed_in_two_seconds_and_what_passed_unseen_is_told",
+        needs: NEW,
+        run: spoilt::heals,
+    },
+    Case {
+        name: "trust::a_bundle_that_somebody_spoils_every_second_is_healed_each_time_and_he_is_named",
+        needs: NEW,
+        run: spoilt::fought,
+    },
+    Case {
+        name: "trust::a_webhook_configuration_that_is_not_as_rendered_is_told",
+        needs: NEW,
+        run: spoilt::changed,
+    },
     Case { name: "trust::a_lost_or_damaged_secret_is_written_again_as_it_was", needs: NEW, run: restores },
     Case { name: "trust::a_new_authority_comes_into_force_and_no_review_fails", needs: NEW, run: rotates },
-    Case { name: "trust::killed_at_any_step_it_ends_up_trusted", needs: NEW, run: killed_at_each_step },
+    Case {
+        name: "trust::killed_at_any_step_it_ends_up_trusted_and_never_serves_what_is_not",
+        needs: NEW,
+        run: kills::all,
+    },
+    Case {
+        name: "trust::three_replicas_that_race_make_one_authority_and_end_with_one_leaf",
+        needs: NEW,
+        run: replicas::race,
+    },
+    Case {
+        name: "trust::no_review_is_lost_through_two_rotations_two_hand_overs_and_a_deleted_secret",
+        needs: NEW,
+        run: replicas::no_review_is_lost,
+    },
     Case {
         name: "trust::it_serves_what_is_mounted_while_there_is_no_api_server",
         needs: NEW,
@@ -52,15 +88,21 @@ struct Scene {
     plane: ControlPlane,
     api: Client,
     folder: Folder,
+    /// Where the Services lead.
     port: u16,
     telemetry: u16,
 }
 
 impl Scene {
     fn new(version: Version) -> Self {
+        Self::behind(version, free_port())
+    }
+
+    /// With Services that lead to this port.
+    fn behind(version: Version, port: u16) -> Self {
         let plane = ControlPlane::start(version);
         let api = plane.client(User::Admin);
-        let scene = Self { api, folder: Folder::new(), port: free_port(), telemetry: free_port(), plane };
+        let scene = Self { api, folder: Folder::new(), port, telemetry: free_port(), plane };
         for name in ["cni-steward", "cni-steward-canary"] {
             let service = json!({
                 "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
@@ -73,59 +115,84 @@ impl Scene {
         scene
     }
 
+    /// As the chart has it: the entries for targets, and those for dry runs of our own.
     fn configure(&self) {
-        let entry = |name: &str, service: &str, path: &str, label: &str| {
+        let service = format!("--service=kube-system/cni-steward:{}", self.port);
+        let version = format!("--kube-version={}", self.plane.version().minor());
+        let exported = steward::run(&["export", "webhook", &service, &version]);
+        let mut hooks: Value = serde_saphyr::from_str(exported.ok()).unwrap();
+        let entries = hooks["webhooks"].as_array_mut().unwrap();
+        entries.extend([("probe", "cni-steward"), ("canary", "cni-steward-canary")].map(|(name, service)| {
             json!({
-                "name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
-                "timeoutSeconds": 3, "reinvocationPolicy": "Never", "matchPolicy": "Exact",
+                "name": format!("{name}.cni-steward.dev"), "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "failurePolicy": "Ignore", "timeoutSeconds": 3, "reinvocationPolicy": "Never", "matchPolicy": "Exact",
                 "clientConfig": {"service": {
-                    "name": service, "namespace": "kube-system", "path": path, "port": self.port,
+                    "name": service, "namespace": "kube-system", "path": format!("/{name}"), "port": self.port,
                 }},
-                "objectSelector": {"matchLabels": {label: "cni-steward"}},
+                "objectSelector": {"matchLabels": {"cni-steward.dev/canary": "cni-steward"}},
                 "rules": [{
                     "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
                     "operations": ["CREATE"], "scope": "Namespaced",
                 }],
             })
-        };
-        let canary = "cni-steward.dev/canary";
-        let hooks = json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": "cni-steward"},
-            "webhooks": [
-                entry("namespaced.cni-steward.dev", "cni-steward", "/mutate", "k8s-app"),
-                entry("canary.cni-steward.dev", "cni-steward-canary", "/canary", canary),
-                entry("probe.cni-steward.dev", "cni-steward", "/probe", canary),
-            ],
-        });
+        }));
+        for entry in entries.iter_mut() {
+            // A busy machine's time: an answer that came too late says nothing about trust.
+            entry["timeoutSeconds"] = json!(15);
+        }
+        std::fs::write(self.rendered(), json!(entries).to_string()).unwrap();
         let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
         let reply = self.api.post(path, &hooks).unwrap();
         assert_eq!(reply.status, 201, "{}", reply.text());
     }
 
-    fn start(&self, die: &str) -> Background {
-        self.start_from(&self.plane.kubeconfig(User::Admin), die, &[])
+    /// The file with the entries as they were rendered.
+    fn rendered(&self) -> PathBuf {
+        self.folder.join("webhooks.json")
     }
 
-    /// A replica; it aborts at the step `die`, if that is one.
+    fn start(&self, die: &str) -> Background {
+        self.start_from(&self.plane.kubeconfig(User::Admin), die, &["--drain=0s"])
+    }
+
+    /// A replica; it aborts at the point `die`, if that is one.
     fn start_from(&self, kubeconfig: &Path, die: &str, more: &[&str]) -> Background {
+        let ports = Replica { reviews: self.port, telemetry: self.telemetry };
+        self.replica("", ports, LIVES, kubeconfig, die, more)
+    }
+
+    /// One of several.
+    fn replica(
+        &self,
+        identity: &str,
+        ports: Replica,
+        lives: &str,
+        kubeconfig: &Path,
+        die: &str,
+        more: &[&str],
+    ) -> Background {
         let policy = self.folder.join("policy.yaml");
         std::fs::write(&policy, "mode: Adopt").unwrap();
         let mut args = vec![
             format!("CNI_STEWARD_FAULT={die}"),
+            format!("CNI_STEWARD_IDENTITY={identity}"),
             BINARY.to_owned(),
             "serve".to_owned(),
             "--instance=kube-system/cni-steward".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             "--request-timeout=5s".to_owned(),
-            "--lifetimes=2400h,240h,3s".to_owned(),
-            "--drain=0s".to_owned(),
-            format!("--listen=127.0.0.1:{}", self.port),
-            format!("--telemetry=127.0.0.1:{}", self.telemetry),
+            format!("--lifetimes={lives}"),
+            format!("--listen=127.0.0.1:{}", ports.reviews),
+            format!("--telemetry=127.0.0.1:{}", ports.telemetry),
             format!("--policy={}", policy.display()),
+            format!("--webhooks={}", self.rendered().display()),
         ];
         args.extend(more.iter().map(|&arg| arg.to_owned()));
-        Background::start(Path::new("/usr/bin/env"), &args, &self.folder.join("steward.log"))
+        Background::start(
+            Path::new("/usr/bin/env"),
+            &args,
+            &self.folder.join(&format!("steward{identity}.log")),
+        )
     }
 
     /// What the API server makes of a dry-run: the stamps of the two entries.
@@ -146,7 +213,15 @@ impl Scene {
     }
 
     fn fail(&self, error: &str) -> ! {
-        panic!("{error}\n{}", tail(&self.folder.join("steward.log"), 40))
+        let logs = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+        // Not the lines of reviews.
+        let told = |path: &Path| {
+            let text = tail(path, usize::MAX);
+            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("\"uid\"")).collect();
+            format!("{}:\n{}", path.display(), lines[lines.len().saturating_sub(40)..].join("\n"))
+        };
+        panic!("{error}\n{}", logs.map(|path| told(&path)).collect::<Vec<_>>().join("\n"))
     }
 
     fn eventually<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
@@ -159,10 +234,11 @@ impl Scene {
     }
 
     fn bundles(&self) -> Vec<String> {
-        let hooks = self.api.get(HOOKS).unwrap().json();
-        let entries = hooks["webhooks"].as_array().unwrap();
-        let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().unwrap_or("").to_owned();
-        entries.iter().map(bundle).collect()
+        bundles_of(&self.api.get(HOOKS).unwrap().json())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("steward.log")).unwrap()
     }
 
     fn patch(&self, patch: &Value) {
@@ -173,11 +249,7 @@ impl Scene {
     /// How many reviews the API server let pass because it could not call or trust us.
     fn fail_opens(&self) -> u64 {
         let page = self.api.get("/metrics").unwrap().text();
-        let lines = page.lines().filter(|line| {
-            line.starts_with("apiserver_admission_webhook_fail_open_count{")
-                && line.contains("cni-steward.dev")
-        });
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        counted(&page, "apiserver_admission_webhook_fail_open_count", "cni-steward.dev")
     }
 
     /// Dies as if the power were cut; nobody waits for its lease.
@@ -186,13 +258,20 @@ impl Scene {
         self.eventually("it was dead", || steward.ended());
         self.api.delete(LEASE).unwrap();
     }
+}
 
-    /// Starts one that dies at a step by itself.
-    fn dies(&self, at: &str) {
-        let mut steward = self.start(at);
-        self.eventually(&format!("it died {at}"), || steward.ended());
-        self.api.delete(LEASE).unwrap();
-    }
+fn bundles_of(hooks: &Value) -> Vec<String> {
+    let entries = hooks["webhooks"].as_array().unwrap();
+    let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().unwrap_or("").to_owned();
+    entries.iter().map(bundle).collect()
+}
+
+/// The sum over the lines of a metric that hold this text.
+fn counted(page: &str, metric: &str, text: &str) -> u64 {
+    let lines = page.lines().filter(|line| {
+        line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(text)
+    });
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 fn makes_itself_trusted(version: Version) {
@@ -202,8 +281,11 @@ fn makes_itself_trusted(version: Version) {
     let telemetry = Client::plain(scene.telemetry);
     scene.eventually("the self-probe said so", || {
         let page = telemetry.get("/readyz?verbose").ok()?;
-        let said = page.text().contains("probe: the API server calls and trusts us");
-        (page.status == 200 && said).then_some(())
+        let said = page.text();
+        let calls = said.contains("probe: the API server calls and trusts us");
+        // What the API server adds of its own accord is no difference, on no version.
+        let rendered = said.contains("webhook: the webhook configuration is as rendered");
+        (page.status == 200 && calls && rendered).then_some(())
     });
     let metrics = telemetry.get("/metrics").unwrap().text();
     for line in [
@@ -221,26 +303,6 @@ fn makes_itself_trusted(version: Version) {
         let expected = json!({".": {}, "f:clientConfig": {"f:caBundle": {}}, "f:name": {}});
         assert_eq!(fields, &expected, "of {key} we own more or less than the bundle");
     }
-}
-
-fn heals() {
-    let scene = Scene::new(Version::V1_36);
-    let _steward = scene.start("");
-    scene.await_trust("from nothing");
-    let whole = scene.bundles();
-    for _ in 0..3 {
-        let patch = json!([
-            {"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"},
-            {"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"},
-        ]);
-        let reply = scene.api.patch(HOOKS, "application/json-patch+json", &patch).unwrap();
-        assert_eq!(reply.status, 200, "{}", reply.text());
-        let wiped = Instant::now();
-        scene.eventually("the bundles were whole again", || (scene.bundles() == whole).then_some(()));
-        let took = wiped.elapsed();
-        assert!(took <= Duration::from_secs(2), "expected at most 2 s, it took {took:?}");
-    }
-    scene.await_trust("after all that");
 }
 
 fn restores() {
@@ -296,49 +358,6 @@ fn rotates() {
     );
 }
 
-/// Around each write on the way to an authority in force.
-const TO_A_NEW_AUTHORITY: [&str; 6] = [
-    "before-new_authority",
-    "after-new_authority",
-    "before-trust",
-    "after-trust",
-    "before-promote",
-    "after-promote",
-];
-
-fn killed_at_each_step() {
-    let scene = Scene::new(Version::V1_36);
-    for at in TO_A_NEW_AUTHORITY {
-        scene.dies(at);
-    }
-    let steward = scene.start("");
-    let mut leaf = scene.await_trust("after six deaths");
-    scene.kill(steward);
-    // A new authority is asked for, and each of the steps to it ends in a death.
-    let data = scene.secret().unwrap();
-    scene.patch(&json!({"data": {"ca.key": null}}));
-    for at in TO_A_NEW_AUTHORITY {
-        scene.dies(at);
-    }
-    let steward = scene.start("");
-    let now = scene.await_trust("after six more");
-    assert_ne!(now, leaf);
-    assert_eq!(scene.secret().unwrap()["old-ca.crt"], data["ca.crt"]);
-    scene.kill(steward);
-    leaf = now;
-    // One that remembers the Secret dies as it writes it again; the next one knows only what is stored.
-    for at in ["before-restore", "after-restore"] {
-        let mut steward = scene.start(at);
-        assert_eq!(scene.await_trust("before the damage"), leaf);
-        scene.patch(&json!({"data": {"tls.crt": null}}));
-        scene.eventually(&format!("it died {at}"), || steward.ended());
-        scene.api.delete(LEASE).unwrap();
-        let steward = scene.start("");
-        leaf = scene.await_trust(at);
-        scene.kill(steward);
-    }
-}
-
 fn starts_alone() {
     let scene = Scene::new(Version::V1_36);
     let steward = scene.start("");
@@ -358,7 +377,7 @@ fn starts_alone() {
     let nowhere = scene.folder.join("nowhere.kubeconfig");
     std::fs::write(&nowhere, config).unwrap();
     let secret = format!("--secret={}", mount.display());
-    let _steward = scene.start_from(&nowhere, "", &[&secret]);
+    let _steward = scene.start_from(&nowhere, "", &["--drain=0s", &secret]);
     assert_eq!(scene.await_trust("from the mounted copy"), leaf);
     let telemetry = Client::plain(scene.telemetry);
     assert_eq!(telemetry.get("/readyz").unwrap().status, 200);

@@ -10,7 +10,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
-everything=(kube-apiserver-1.36 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
+everything=(kube-apiserver-1.36 kube-apiserver-1.30 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
 nodes=(kube-controller-manager kube-scheduler kubelet pause)
 
 say() { printf '%s\n' "$*" >&2; }

@@ -2,11 +2,11 @@
 
 use crate::cell::report;
 use crate::cluster::{NEEDS, PATIENCE};
-use crate::load::Load;
 use crate::scene::assert_stamped_and_owned;
 use crate::stage::Stage;
 use crate::support::control_plane::{Helm, difference};
 use crate::support::fixtures;
+use crate::support::load::Load;
 use crate::support::suite::Case;
 use crate::support::until;
 

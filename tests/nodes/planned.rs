@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::cell::report;
 use crate::cluster::{NEEDS, PATIENCE};
-use crate::load::Load;
 use crate::stage::{Counted, OURS, Stage};
 use crate::support::control_plane::Helm;
+use crate::support::load::Load;
 use crate::support::suite::Case;
 use crate::support::{fixtures, until, watchdog};
 
@@ -36,8 +36,7 @@ const EVENTS: [Event; 7] = [
 ];
 
 fn no_review_is_lost() {
-    let wanted = std::env::var_os("CNI_STEWARD_REVIEWS")
-        .map_or(FULL, |number| number.to_str().unwrap().parse().unwrap());
+    let wanted = Load::wanted(FULL);
     let stage = Stage::set(Helm::V4);
     stage.install("Adopt");
     stage.cluster.plane.eks_apply(fixtures::EKS_APPLY).ok();

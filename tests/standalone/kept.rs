@@ -95,7 +95,8 @@ fn further_names_are_in_the_certificate_and_a_restart_without_them_keeps_it() {
     drop(serve(&standalone));
     let ca = fs::read(state.join("ca.crt")).unwrap();
     drop(serve(&[&standalone[..], &["--san", "host.minikube.internal", "--san", "192.168.49.1"]].concat()));
-    let names = || Certificate::read(&fs::read_to_string(state.join("tls.crt")).unwrap()).unwrap().names;
+    let names =
+        || Certificate::read(&fs::read_to_string(state.join("tls.crt")).unwrap()).unwrap().names.clone();
     let wanted = ["127.0.0.1", "::1", "localhost", "host.minikube.internal", "192.168.49.1"];
     let wanted: Vec<Name> = wanted.iter().map(|name| name.parse().unwrap()).collect();
     assert_eq!(names(), wanted);

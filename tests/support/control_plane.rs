@@ -21,6 +21,8 @@ use super::{Output, fixtures, free_port, tail, until};
 pub(crate) enum Version {
     /// The oldest we promise to work with; has no matchConditions.
     V1_24,
+    /// The first with `ValidatingAdmissionPolicy` v1.
+    V1_30,
     V1_36,
 }
 
@@ -29,6 +31,7 @@ impl Version {
     pub(crate) fn minor(self) -> &'static str {
         match self {
             Self::V1_24 => "1.24",
+            Self::V1_30 => "1.30",
             Self::V1_36 => "1.36",
         }
     }
@@ -36,6 +39,7 @@ impl Version {
     fn server(self) -> Tool {
         match self {
             Self::V1_24 => Tool::ApiServer124,
+            Self::V1_30 => Tool::ApiServer130,
             Self::V1_36 => Tool::ApiServer136,
         }
     }
@@ -397,6 +401,30 @@ impl ControlPlane {
         }
     }
 
+    /// Waits until whoever has `token` may do each of these in kube-system, or may not. A role that was just stored takes effect a
+    /// moment later, on a busy machine seconds later. Each is as `kubectl auth can-i` has it: `patch daemonsets.apps/aws-node`.
+    pub(crate) fn await_rights(&self, token: &str, may: bool, rights: &[&str]) {
+        let client = self.api.with_token(token);
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        for right in rights {
+            let (verb, rest) = right.split_once(' ').unwrap();
+            let (resource, name) = rest.split_once('/').unwrap_or((rest, ""));
+            let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+            let review = json!({
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": {
+                    "namespace": "kube-system", "verb": verb, "group": group, "resource": resource, "name": name,
+                }},
+            });
+            until(&format!("{right} was allowed: {may}"), Duration::from_mins(1), || {
+                let reply = client.post(path, &review).ok().filter(|reply| reply.status == 201)?.json();
+                (reply["status"]["allowed"].as_bool().unwrap_or_default() == may).then_some(())
+            })
+            .unwrap();
+        }
+    }
+
     /// Waits for the API server's own writes that follow from a new CRD.
     pub(crate) fn await_crd(&self) {
         let name = fixtures::OBJECTS[0].1;
@@ -417,6 +445,20 @@ impl ControlPlane {
         }
     }
 }
+
+/// Who wrote workload or identity, and what webhooks had to say about it; nothing else.
+const AUDIT: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch]
+    resources:
+      - {group: apps, resources: [daemonsets]}
+      - {group: rbac.authorization.k8s.io, resources: [clusterroles, clusterrolebindings]}
+  - level: None
+";
 
 /// Prefixes of keys that change although nobody writes.
 const OF_ITS_OWN_ACCORD: [&str; 5] = [
@@ -514,6 +556,7 @@ fn start_server(
     let built = version.server().path().unwrap_or_else(|missing| panic!("{missing}"));
     std::os::unix::fs::symlink(built, &program).unwrap();
     let file = |name: &str| text(&folder.join(name)).to_owned();
+    std::fs::write(folder.join("audit.yaml"), AUDIT).unwrap();
     // The server's name in a lease of its own, renewed every few seconds.
     let mut gates = "APIServerIdentity=false".to_owned();
     if version == Version::V1_36 {
@@ -535,6 +578,8 @@ fn start_server(
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
             "--allow-privileged=true".to_owned(),
             format!("--feature-gates={gates}"),
+            format!("--audit-policy-file={}", file("audit.yaml")),
+            format!("--audit-log-path={}", file("audit.log")),
         ];
         args.extend(around.args().into_iter().map(str::to_owned));
         let mut process = Background::start(&program, &args, &log);

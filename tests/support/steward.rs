@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::control_plane::{ControlPlane, User};
@@ -43,11 +44,16 @@ impl Steward {
 
     /// With more arguments for `serve`.
     pub(crate) fn start_with(policy: &str, more: &[&str]) -> Self {
+        Self::start_in(policy, more, &[])
+    }
+
+    /// And with more in its environment, each `NAME=VALUE`.
+    pub(crate) fn start_in(policy: &str, more: &[&str], environment: &[&str]) -> Self {
         let folder = Folder::new();
         std::fs::write(folder.join("policy.yaml"), policy).unwrap();
         let log = folder.join("steward.log");
         for _ in 0..5 {
-            match Self::attempt(&folder, &log, more) {
+            match Self::attempt(&folder, &log, more, environment) {
                 Ok((process, port, telemetry)) => {
                     return Self { process, folder, port, telemetry };
                 }
@@ -58,20 +64,27 @@ impl Steward {
         panic!("cni-steward serve: found no free port in five attempts")
     }
 
-    fn attempt(folder: &Folder, log: &Path, more: &[&str]) -> Result<(Background, u16, Client), String> {
+    fn attempt(
+        folder: &Folder,
+        log: &Path,
+        more: &[&str],
+        environment: &[&str],
+    ) -> Result<(Background, u16, Client), String> {
         let (port, telemetry) = (free_port(), free_port());
         let state = folder.join("state");
-        let mut args = vec![
+        let mut args: Vec<String> = environment.iter().map(|&setting| setting.to_owned()).collect();
+        args.extend([
+            BINARY.to_owned(),
             "serve".to_owned(),
             "--standalone".to_owned(),
             format!("--state={}", state.display()),
             format!("--listen=127.0.0.1:{port}"),
             format!("--telemetry=127.0.0.1:{telemetry}"),
             format!("--policy={}", folder.join("policy.yaml").display()),
-        ];
+        ]);
         args.extend(more.iter().map(|&arg| arg.to_owned()));
-        let mut process = Background::start(Path::new(BINARY), &args, log);
-        until("/readyz answered 200", Duration::from_secs(15), || {
+        let mut process = Background::start(Path::new("/usr/bin/env"), &args, log);
+        until("/readyz answered 200", Duration::from_mins(1), || {
             if let Some(status) = process.ended() {
                 return Some(Err(format!("ended with {status}")));
             }
@@ -122,14 +135,25 @@ impl Steward {
         self.telemetry.get("/metrics").unwrap().text()
     }
 
-    /// The webhook configuration that `export` gives for this server.
+    /// The webhook configuration that `export` gives for this server, but for its 3 s: on a busy machine an answer may take longer, and
+    /// a write that is let pass unanswered says nothing about us.
     pub(crate) fn webhook_manifest(&self, plane: &ControlPlane) -> String {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let ca = self.ca();
         let ca = ca.to_str().unwrap();
         run(&["export", "webhook", "--url", &url, "--ca", ca, "--kube-version", plane.version().minor()])
             .ok()
-            .to_owned()
+            .replace("timeoutSeconds: 3\n", "timeoutSeconds: 30\n")
+    }
+
+    /// When lines with this message were logged.
+    pub(crate) fn logged(&self, message: &str) -> Vec<Timestamp> {
+        let lines = self.log_lines();
+        let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .filter(|line| line["message"] == message)
+            .map(|line| line["timestamp"].as_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// Registers the webhook and returns when the API server really calls it.
@@ -155,7 +179,7 @@ impl Steward {
             "kind": "ConfigMap",
             "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system", "labels": {"k8s-app": "aws-node"}},
         });
-        until("the API server called the webhook", Duration::from_secs(20), || {
+        until("the API server called the webhook", Duration::from_mins(1), || {
             client.post("/api/v1/namespaces/kube-system/configmaps?dryRun=All", &probe).ok()?;
             (answers(&metrics(), &names) > answers(&before, &names)).then_some(())
         })

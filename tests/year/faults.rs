@@ -1,7 +1,5 @@
 //! What goes wrong.
 
-use std::collections::BTreeSet;
-
 use cni_steward::pki::keeping::{KEYS, Texts};
 use cni_steward::pki::{Bundle, authority, leaf};
 
@@ -57,7 +55,6 @@ impl World {
             2 => self.ask_for_a_new_authority(),
             3 => self.foreign_secret(),
             4 => self.older_secret(),
-            5 | 7 | 8 if !self.copies_agree() => {}
             5 => {
                 self.note("the bundles are wiped");
                 let entries = vec![Bundle::default(); self.configuration().entries.len()];
@@ -97,16 +94,6 @@ impl World {
                 self.nodes[index].clock_jumps_until = while_it_lasts;
             }
         }
-    }
-
-    /// Secret and bundles know the same authorities. When both are set back before one was healed from the other, no
-    /// program can know what a replica that was cut off still serves.
-    fn copies_agree(&self) -> bool {
-        let Some(secret) = &self.secret else { return false };
-        let known: BTreeSet<_> =
-            secret.keeping.authorities().map(cni_steward::pki::Certificate::fingerprint).collect();
-        let entries = &self.configuration().entries;
-        !entries.is_empty() && entries.iter().all(|entry| entry.fingerprints() == known)
     }
 
     /// A configuration that is not there can only be made anew, as the chart has it.
@@ -163,7 +150,7 @@ impl World {
 
     fn older_secret(&mut self) {
         let kept: Vec<Texts> = self.history.clone();
-        if kept.is_empty() || !self.copies_agree() {
+        if kept.is_empty() {
             return;
         }
         self.note("the Secret is restored from a backup");

@@ -12,13 +12,15 @@ use cni_steward::pki::coverage::Version;
 use cni_steward::pki::keeping::Texts;
 use cni_steward::pki::rotation::carry_out::apply;
 use cni_steward::pki::rotation::{Canary, Lifetimes, Plan};
-use cni_steward::pki::{Bundle, Fingerprint, Keeping, Name, Replica};
+use cni_steward::pki::{Bundle, Certificate, Fingerprint, Keeping, Name, Replica};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::random::Random;
 
 pub const SECOND: u64 = 1000;
 pub const DAY: u64 = 86_400 * SECOND;
+/// 1 January 2027, Unix time in milliseconds.
+const START: i64 = 1_798_761_600_000;
 const YEAR: u64 = 365 * DAY;
 /// At the end nothing goes wrong any more, so that all can heal.
 const QUIET: u64 = 40 * DAY;
@@ -51,14 +53,15 @@ pub struct Configuration {
     trusted: BTreeSet<Fingerprint>,
     /// Somebody else wrote it, or took it away: what it says is not our doing.
     pub theirs: bool,
+    /// Leaves that were served as it was written, and that no copy told of: see [`World::trust`].
+    unknowable: BTreeSet<Fingerprint>,
 }
 
 impl Configuration {
     fn new(at: u64, uid: u64, generation: i64, entries: Vec<Bundle>, theirs: bool) -> Self {
-        let sets: Vec<_> = entries.iter().map(Bundle::fingerprints).collect();
-        let trusted =
-            sets.iter().flatten().copied().filter(|one| sets.iter().all(|set| set.contains(one))).collect();
-        Self { at, uid, generation, entries, trusted, theirs }
+        let in_all = |one: &Fingerprint| entries.iter().all(|entry| entry.holds(*one));
+        let trusted = entries.iter().flat_map(Bundle::fingerprints).filter(in_all).collect();
+        Self { at, uid, generation, entries, trusted, theirs, unknowable: BTreeSet::new() }
     }
 
     fn covers(&self, authority: Fingerprint) -> bool {
@@ -224,8 +227,7 @@ impl World {
 
     /// The true time, or what a clock shows that is ahead.
     pub fn time(&self, ahead: i64) -> Timestamp {
-        let start: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-        start.checked_add(SignedDuration::from_millis(self.now.cast_signed() + ahead)).unwrap()
+        Timestamp::from_millisecond(START + self.now.cast_signed() + ahead).unwrap()
     }
 
     pub fn configuration(&self) -> &Configuration {
@@ -297,7 +299,7 @@ impl World {
             self.serve(index);
             return;
         }
-        if self.random.once_in(400) && now < YEAR - QUIET {
+        if self.random.once_in(200) && now < YEAR - QUIET {
             return self.kill(index);
         }
         // A process may be paused at any point, for long.
@@ -325,12 +327,12 @@ impl World {
     }
 
     fn read(&mut self, index: usize) -> Phase {
-        let configuration = self.configuration().clone();
+        let configuration = self.configuration();
         let version = Version { uid: configuration.uid.to_string(), generation: configuration.generation };
         let version = (!configuration.entries.is_empty()).then_some(version);
-        let at = self.at(index);
+        let (at, entries) = (self.at(index), configuration.entries.clone());
         let replica = self.nodes[index].replica.as_mut().unwrap();
-        replica.see_configuration(at, version.as_ref(), configuration.entries);
+        replica.see_configuration(at, version.as_ref(), entries);
         Phase::ReadSecret { configuration: self.configurations.len() - 1 }
     }
 
@@ -365,7 +367,7 @@ impl World {
         // A program would ask every few seconds all the time; after a hundred it learns nothing new.
         let pause = match self.nodes[index].waits {
             1..100 => (5 * SECOND, 15 * SECOND),
-            _ => (7200 * SECOND, 28_800 * SECOND),
+            _ => (DAY / 4, DAY),
         };
         self.nodes[index].due = self.now + self.random.between(pause.0, pause.1);
     }
@@ -388,25 +390,25 @@ impl World {
         if !leads || self.canary_breaks_until > self.now || self.secret.is_none() {
             return Canary::Silent;
         }
-        let seen: Vec<_> = self.visible().cloned().collect();
-        let configuration = self.random.pick(&seen).clone();
+        let seen = self.random.below(self.visible().count() as u64);
         let answers: Vec<_> = self
             .nodes
             .iter()
             .filter_map(|node| {
                 let (replica, at) = (node.replica.as_ref()?, Duration::from_millis(self.now - node.born));
-                replica.coming(at).or(replica.served())
+                let leaf = replica.coming(at).or(replica.served())?;
+                Some((leaf.certificate.clone(), leaf.signer.fingerprint()))
             })
-            .cloned()
             .collect();
         if answers.is_empty() {
             return Canary::Silent;
         }
-        let leaf = self.random.pick(&answers);
+        let (leaf, signer) = self.random.pick(&answers);
+        let configuration = self.visible().nth(usize::try_from(seen).unwrap()).unwrap();
         let now = self.time(server);
-        let in_time = leaf.certificate.not_before <= now && now < leaf.certificate.not_after;
-        if in_time && !configuration.entries.is_empty() && configuration.covers(leaf.signer.fingerprint()) {
-            Canary::Trusted(leaf.certificate.fingerprint(), Duration::ZERO)
+        let in_time = leaf.not_before <= now && now < leaf.not_after;
+        if in_time && !configuration.entries.is_empty() && configuration.covers(*signer) {
+            Canary::Trusted(leaf.fingerprint(), Duration::ZERO)
         } else {
             Canary::Silent
         }
@@ -421,9 +423,24 @@ impl World {
             return;
         }
         let entries = vec![bundle.clone(); self.configuration().entries.len()];
-        self.note(&format!("replica {index} tells to trust {:?}", bundle.fingerprints()));
+        self.note(&format!("replica {index} tells to trust {:?}", bundle.fingerprints().collect::<Vec<_>>()));
         self.writes += 1;
+        let unknowable = self.unknowable(index);
         self.configure(entries, false);
+        self.configurations.last_mut().unwrap().unknowable = unknowable;
+    }
+
+    /// The leaves that are served now under an authority of which neither the bundles nor the Secret tell any more, nor the writer
+    /// itself. When people set both copies back while a replica is cut off, no program can know what that one still serves.
+    fn unknowable(&self, writer: usize) -> BTreeSet<Fingerprint> {
+        let replica = self.nodes[writer].replica.as_ref().unwrap();
+        let secret = self.secret.iter().flat_map(|secret| secret.keeping.authorities());
+        let own = replica.served().map(|leaf| &leaf.signer).into_iter();
+        let own = own.chain(replica.memory().into_iter().flat_map(Keeping::authorities));
+        let mut known: BTreeSet<_> = secret.chain(own).map(Certificate::fingerprint).collect();
+        known.extend(self.configuration().entries.iter().flat_map(Bundle::fingerprints));
+        let served = self.nodes.iter().filter_map(|node| node.serves);
+        served.filter(|(_, signer)| !known.contains(signer)).map(|(leaf, _)| leaf).collect()
     }
 
     fn write(&mut self, index: usize, plan: &Plan, read: Option<u64>) {
@@ -449,7 +466,7 @@ impl World {
     fn check(&self) -> Result<(), String> {
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(leaf) = node.replica.as_ref().and_then(Replica::served) else { continue };
-            let (_, signer) = node.serves.unwrap();
+            let (print, signer) = node.serves.unwrap();
             let early = leaf.certificate.not_after <= self.time(0);
             if early && self.kind == Kind::Rough {
                 continue;
@@ -460,7 +477,7 @@ impl World {
                 return Err(format!("replica {index} serves a leaf that is not valid now"));
             }
             for seen in self.visible() {
-                if !seen.covers(signer) && !seen.theirs {
+                if !seen.covers(signer) && !seen.theirs && !seen.unknowable.contains(&print) {
                     return Err(format!(
                         "replica {index} serves a leaf of {signer}, an API server may trust only {:?}",
                         seen.trusted

@@ -22,8 +22,8 @@ pub struct Network {
     pub ready_on: BTreeSet<String>,
     /// It needs the VPC CNI, and why.
     pub chained: Option<Chained>,
-    /// `spec.selector.matchLabels` as a label selector.
-    pub(super) selector: String,
+    /// Its Pods, as a label selector.
+    pub selector: String,
 }
 
 /// Why a network needs the VPC CNI.

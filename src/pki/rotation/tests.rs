@@ -93,6 +93,15 @@ impl Scene {
 }
 
 #[test]
+fn tests_can_end_the_program_around_each_step() {
+    for step in Step::NAMES {
+        for point in [format!("before-{step}"), format!("after-{step}")] {
+            assert!(crate::faults::POINTS.contains(&&*point), "{point}");
+        }
+    }
+}
+
+#[test]
 fn from_nothing_the_authority_is_told_before_its_leaf_is_in_force() {
     let mut scene = Scene::new();
     assert_eq!(scene.work(Canary::Silent), ["new_authority", "trust"]);

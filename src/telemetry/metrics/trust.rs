@@ -22,6 +22,11 @@ struct Failure {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Part {
+    part: &'static str,
+}
+
 /// Trust as this replica sees it. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrustMetrics {
@@ -32,6 +37,11 @@ pub struct TrustMetrics {
     pub in_order: Gauge,
     /// When the authority in force expires.
     pub authority_expiry: Gauge,
+    /// 1 while somebody changes the caBundle back again and again.
+    pub contested: Gauge,
+    /// How often that began.
+    pub contests: Counter,
+    differences: Family<Part, Gauge>,
     steps: Family<Step, Counter>,
     failures: Family<Failure, Counter>,
 }
@@ -63,6 +73,17 @@ impl TrustMetrics {
             m.authority_expiry.clone(),
         );
         registry.register(
+            "trust_contested",
+            "1 while somebody changes the caBundle back again and again, on the leader",
+            m.contested.clone(),
+        );
+        registry.register("trust_contests", "Such fights begun", m.contests.clone());
+        registry.register(
+            "webhook_differences",
+            "Entries of the webhook configuration that are not as rendered, by the part that differs",
+            m.differences.clone(),
+        );
+        registry.register(
             "rotation_steps",
             "Writes of the Secret and of the caBundle (trust)",
             m.steps.clone(),
@@ -78,6 +99,12 @@ impl TrustMetrics {
     /// What the last self-probe found.
     pub fn probe(&self, subject: &'static str, success: bool) {
         self.success.get_or_create(&Subject { subject }).set(i64::from(success));
+    }
+
+    /// So many entries of the webhook configuration differ in this part from what was rendered.
+    pub fn differs(&self, part: &'static str, entries: usize) {
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        self.differences.get_or_create(&Part { part }).set(entries);
     }
 
     /// Counts a write.

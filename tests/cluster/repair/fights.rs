@@ -3,26 +3,26 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cni_steward::faults::POINTS;
 use serde_json::Value;
 
 use super::{
-    ABSENT, SOON, after_eks, assert_repaired, await_state, keeper, kubectl, metric, objects, sum, versions,
+    ABSENT, after_eks, assert_repaired, await_state, eventually, keeper, kubectl, metric, objects, sum,
+    versions,
 };
 use crate::scene::{CAPA, MANAGED_BY, label, owners};
 use crate::support::control_plane::{ControlPlane, User, Version};
-use crate::support::steward::BINARY;
+use crate::support::steward::{BINARY, Steward, run};
 use crate::support::watchdog::{Background, Folder};
 use crate::support::{free_port, tail, until};
 
 pub(super) fn killed() {
-    for (point, half_written) in
-        [("repair-planned", false), ("repair-stamped", true), ("repair-finished", false)]
-    {
+    for point in POINTS.into_iter().filter(|point| point.starts_with("repair-")) {
         let plane = after_eks(Version::V1_36);
         killed_at(point, &plane);
         let half =
             objects(&plane).iter().any(|object| owners(object).contains(&"cni-steward/Update".to_owned()));
-        assert_eq!(half, half_written, "{point}");
+        assert_eq!(half, point == "repair-stamped", "{point}");
         let steward = keeper(&plane, ABSENT);
         await_state(&steward, "in-order", 6);
         objects(&plane).iter().for_each(assert_repaired);
@@ -62,8 +62,9 @@ pub(super) fn contested() {
     while contests() == 0 {
         assert!(repairs < 10, "expected a contest\n{}", steward.log_lines().join("\n"));
         kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
-        until("it was repaired or contested", SOON, || (stands() == "Helm" || contests() > 0).then_some(()))
-            .unwrap();
+        eventually(&steward, "it was repaired or contested", || {
+            (stands() == "Helm" || contests() > 0).then_some(())
+        });
         repairs += u64::from(stands() == "Helm");
     }
     assert_eq!(repairs, 3, "expected the third time back to be the last");
@@ -72,19 +73,17 @@ pub(super) fn contested() {
 
     // Another path of the same object is still repaired, and this one still is not.
     kubectl(&plane, &format!("label ds aws-node {CAPA}-"));
-    until("the other path was repaired", SOON, || {
+    eventually(&steward, "the other path was repaired", || {
         (label(&plane.get("DaemonSet", "aws-node"), CAPA) == Some("true")).then_some(())
-    })
-    .unwrap();
+    });
     assert_eq!(stands(), "me");
 
-    let note = until("the Event was there", SOON, || {
+    let note = eventually(&steward, "the Event was there", || {
         let events = plane.kubectl(User::Admin, &["get", "events", "-n", "kube-system", "-o", "json"]);
         let events: Value = serde_json::from_str(events.ok()).unwrap();
         let mut found = events["items"].as_array().unwrap().iter().cloned();
         found.find(|event| event["reason"] == "Contested")
-    })
-    .unwrap()["message"]
+    })["message"]
         .to_string();
     for word in [
         "kubectl-label changes",
@@ -94,6 +93,43 @@ pub(super) fn contested() {
     ] {
         assert!(note.contains(word), "expected {word} in {note}");
     }
+    let kubeconfig = plane.kubeconfig(User::Joe);
+    let status = run(&["status", "-o", "json", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let told: Value =
+        serde_json::from_str(&status.stdout).unwrap_or_else(|error| panic!("{error}: {status}"));
+    assert_eq!(told["findings"][0]["code"], "CS007", "{told:#}");
+    assert!(told["findings"][0]["message"].as_str().unwrap().contains("kubectl-label changes"), "{told:#}");
+}
+
+/// Ten minutes are half a minute here: the reconciler's time passes twenty times faster.
+pub(super) fn resumes() {
+    let plane = after_eks(Version::V1_36);
+    let kubeconfig = format!("--kubeconfig={}", plane.kubeconfig(User::Admin).display());
+    let args = ["--instance=kube-system/cni-steward", &kubeconfig];
+    let steward = Steward::start_in(ABSENT, &args, &["CNI_STEWARD_HASTE=20"]);
+    await_state(&steward, "in-order", 6);
+    let stands = || label(&plane.get("DaemonSet", "aws-node"), MANAGED_BY).unwrap_or_default().to_owned();
+    let contests = || metric(&steward, "cni_steward_contests_total{target=\"daemonsets/aws-node\"}");
+    let fights = || {
+        let begun = contests();
+        eventually(&steward, "the path was contested", || {
+            if stands() == "Helm" {
+                kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
+            }
+            (contests() > begun).then_some(())
+        });
+        assert_eq!(stands(), "me");
+        Instant::now()
+    };
+    let left_alone = fights();
+    eventually(&steward, "it was repaired once nobody had touched it", || (stands() == "Helm").then_some(()));
+    let took = left_alone.elapsed();
+    assert!(took > Duration::from_secs(25), "expected half a minute of quiet, took {took:?}");
+    await_state(&steward, "in-order", 6);
+    // Changed back again it stops at once, for twice as long.
+    kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
+    eventually(&steward, "the path was contested again", || (contests() == 2).then_some(()));
+    assert_eq!(stands(), "me");
 }
 
 /// Each replica's webhook is asked about every write, the other's repairs too, which is worse than any Service would make it.
@@ -113,19 +149,17 @@ pub(super) fn two_policies() {
         || sum(&first, "cni_steward_repair_writes_total") + sum(&second, "cni_steward_repair_writes_total");
     let before = writes();
     // Until both are really asked, every one of these writes may start something.
-    until("both webhooks were asked", Duration::from_secs(30), || {
+    eventually(&first, "both webhooks were asked", || {
         kubectl(&plane, "annotate ds aws-node touched=yes --overwrite");
         kubectl(&plane, "annotate ds aws-node touched-");
         let asked = |steward| sum(steward, "cni_steward_reviews_total") > 0;
         (asked(&first) && asked(&second)).then_some(())
-    })
-    .unwrap();
+    });
     kubectl(&plane, &format!("label ds,sa,clusterrole,clusterrolebinding aws-node {CAPA}-"));
     let contests = || sum(&first, "cni_steward_contests_total") + sum(&second, "cni_steward_contests_total");
-    until("the leader noticed on each of the four that it is undone", Duration::from_secs(30), || {
+    eventually(&first, "the leader noticed on each of the four that it is undone", || {
         (contests() == 4).then_some(())
-    })
-    .unwrap_or_else(|error| panic!("{error}\n{}", first.log_lines().join("\n")));
+    });
     // What a try has left in managedFields is taken out before the object is left alone.
     await_state(&first, "contested", 4);
     let (settled, stored) = (writes(), versions(&plane));
@@ -133,7 +167,7 @@ pub(super) fn two_policies() {
     assert!(log.contains("\"by\":\"another admission webhook\""), "{log}");
     assert!(settled - before <= 4 * 4, "expected three tries for each of the four, got {}", settled - before);
     // That nothing happens cannot be waited for but by the clock.
-    std::thread::sleep(Duration::from_secs(40));
+    std::thread::sleep(Duration::from_mins(1));
     assert_eq!(writes(), settled, "expected no write any more");
     assert_eq!(contests(), 4);
     assert_eq!(versions(&plane), stored);
@@ -149,10 +183,9 @@ pub(super) fn settles() {
     std::fs::write(steward.policy_file(), ABSENT).unwrap();
     await_state(&steward, "repairing", 6);
     assert_eq!(objects(&plane), before, "told at once, but not yet written");
-    until("it was repaired", Duration::from_mins(3), || {
+    eventually(&steward, "all was repaired", || {
         (sum(&steward, "cni_steward_repairs_total") >= 6).then_some(())
-    })
-    .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
+    });
     let took = changed.elapsed();
     assert!(took > Duration::from_secs(85), "expected 90 s of waiting, took {took:?}");
     objects(&plane).iter().for_each(assert_repaired);

@@ -1,45 +1,44 @@
 //! Repairs by the account that the chart makes, and with a right of it taken away.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::{ABSENT, after_eks, assert_repaired, await_state, objects};
+use super::{ABSENT, after_eks, assert_repaired, await_state, eventually, objects};
 use crate::chart;
 use crate::scene::owners;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
 use crate::support::steward::Steward;
-use crate::support::until;
 
-/// A cluster with our chart, whose own pods never come, and a kubeconfig for its account.
+/// A cluster with our chart, whose own pods never come, and the token of its account.
 fn with_chart(version: Version, helm: Helm) -> (ControlPlane, String) {
     let plane = after_eks(version);
     chart::install(&plane, helm, &["--set=policy.mode=Adopt"]).ok();
     // It points to a Service that nobody serves here.
     plane.kubectl(User::Admin, &["delete", "mutatingwebhookconfiguration", "cni-steward"]).ok();
     let token = plane.kubectl(User::Admin, &["create", "token", "cni-steward", "-n", "kube-system"]);
+    let token = token.ok().trim().to_owned();
+    plane.await_rights(&token, true, &chart::RIGHTS);
+    (plane, token)
+}
+
+fn keeper(plane: &ControlPlane, token: &str) -> Steward {
     let admin = std::fs::read_to_string(plane.kubeconfig(User::Admin)).unwrap();
     let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).unwrap();
-    kubeconfig["users"][0]["user"] = json!({"token": token.ok().trim()});
+    kubeconfig["users"][0]["user"] = json!({"token": token});
     let file = plane.folder().join("account.kubeconfig");
     std::fs::write(&file, kubeconfig.to_string()).unwrap();
     let flag = format!("--kubeconfig={}", file.display());
-    (plane, flag)
-}
-
-fn keeper(kubeconfig: &str) -> Steward {
-    Steward::start_with(ABSENT, &["--instance=kube-system/cni-steward", kubeconfig])
+    Steward::start_with(ABSENT, &["--instance=kube-system/cni-steward", &flag])
 }
 
 pub(super) fn enough(version: Version, helm: Helm) {
-    let (plane, kubeconfig) = with_chart(version, helm);
-    let steward = keeper(&kubeconfig);
+    let (plane, token) = with_chart(version, helm);
+    let steward = keeper(&plane, &token);
     await_state(&steward, "in-order", 6);
     objects(&plane).iter().for_each(assert_repaired);
 }
 
 pub(super) fn missing() {
-    let (plane, kubeconfig) = with_chart(Version::V1_36, Helm::V4);
+    let (plane, token) = with_chart(Version::V1_36, Helm::V4);
     let take = |patch: serde_json::Value| {
         let patch = patch.to_string();
         let args = ["patch", "role", "cni-steward-targets", "-n", "kube-system", "--type=json", "-p", &patch];
@@ -52,7 +51,9 @@ pub(super) fn missing() {
         {"op": "test", "path": "/rules/2/resources/0", "value": "configmaps"},
         {"op": "remove", "path": "/rules/2"},
     ]));
-    let steward = keeper(&kubeconfig);
+    // Nobody else tells when the API server has heard of it: a moment too early, and everything would be allowed.
+    plane.await_rights(&token, false, &["patch daemonsets.apps/aws-node", "list configmaps/amazon-vpc-cni"]);
+    let steward = keeper(&plane, &token);
     await_state(&steward, "in-order", 4);
     await_state(&steward, "failing", 3);
     let log = steward.log_lines().join("\n");
@@ -67,8 +68,7 @@ pub(super) fn missing() {
     assert_eq!(owners(&daemon_set), ["eks/Apply"]);
     // Given back, it is used within a minute.
     take(json!([{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "patch"]}]));
-    until("the right was used", Duration::from_secs(70), || {
+    eventually(&steward, "the right was used", || {
         (owners(&plane.get("DaemonSet", "aws-node")) == ["helm/Apply"]).then_some(())
-    })
-    .unwrap_or_else(|error| panic!("{error}\n{}", steward.log_lines().join("\n")));
+    });
 }

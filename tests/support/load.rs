@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::control_plane::{ControlPlane, User};
-use crate::support::http::{Client, Kept};
-use crate::support::until;
+use super::control_plane::{ControlPlane, User};
+use super::http::{Client, Kept};
+use super::until;
 
 const CONNECTIONS: u64 = 16;
 const SPACE: &str = "/api/v1/namespaces/kube-system";
@@ -71,6 +71,12 @@ impl Load {
     /// How long the slowest took since this was last asked.
     pub(crate) fn slowest(&self) -> Duration {
         Duration::from_micros(self.slowest.swap(0, Ordering::Relaxed))
+    }
+
+    /// How many writes a test is to see: `CNI_STEWARD_REVIEWS`, or so many.
+    pub(crate) fn wanted(unless_told: u64) -> u64 {
+        std::env::var_os("CNI_STEWARD_REVIEWS")
+            .map_or(unless_told, |number| number.to_str().unwrap().parse().unwrap())
     }
 
     pub(crate) fn stop(self) -> Seen {

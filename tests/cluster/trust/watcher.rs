@@ -1,0 +1,143 @@
+//! Law 9, watched: shakes hands by the Service's name all the time, and compares the leaf with what the stored configuration told
+//! every API server to trust right before and right after.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cni_steward::pki::{Bundle, Certificate};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use serde_json::Value;
+
+use super::{HOOKS, Scene};
+use crate::support::http::Kept;
+
+pub(super) const NAME: &str = "cni-steward.kube-system.svc";
+
+/// Ends with the first leaf that the configuration did not cover.
+pub(super) struct Watcher {
+    stop: Arc<AtomicBool>,
+    /// The test itself spoils the bundles.
+    excused: Arc<AtomicBool>,
+    thread: JoinHandle<Result<u64, String>>,
+}
+
+impl Watcher {
+    pub(super) fn start(scene: &Scene, port: u16) -> Self {
+        let (stop, excused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stops, excuses, mut api) = (Arc::clone(&stop), Arc::clone(&excused), scene.api.keep().unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut seen = 0;
+            while !stops.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+                let spoilt = excuses.load(Ordering::SeqCst);
+                let Some(before) = stored(&mut api) else { return Ok(seen) };
+                let Some(leaf) = leaf(port) else { continue };
+                let Some(after) = stored(&mut api) else { return Ok(seen) };
+                let told = [before, after];
+                if spoilt || excuses.load(Ordering::SeqCst) {
+                    continue;
+                }
+                seen += 1;
+                for (name, bundle) in told.iter().flatten() {
+                    if !bundle.authorities().iter().any(|authority| leaf.signed_by(authority).is_ok()) {
+                        return Err(format!(
+                            "a leaf was served that {name} does not cover: {} until {}, the bundle has {:?}",
+                            leaf.fingerprint(),
+                            leaf.not_after,
+                            bundle.fingerprints().collect::<Vec<_>>()
+                        ));
+                    }
+                }
+            }
+            Ok(seen)
+        });
+        Self { stop, excused, thread }
+    }
+
+    /// While the test spoils what the API server is told, nothing follows from it.
+    pub(super) fn excuse(&self, whether: bool) {
+        self.excused.store(whether, Ordering::SeqCst);
+    }
+
+    /// How many leaves were seen, all of them covered.
+    pub(super) fn end(self) -> u64 {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap().unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// Each entry's name and bundle; `None` when the test has ended and the API server with it.
+fn stored(api: &mut Kept) -> Option<Vec<(String, Bundle)>> {
+    let hooks = api.send("GET", HOOKS, "application/json", "").ok()?.json();
+    let entries = hooks["webhooks"].as_array().unwrap().iter();
+    let bundle = |entry: &Value| {
+        let encoded = entry["clientConfig"]["caBundle"].as_str().unwrap_or_default();
+        Bundle::read(&String::from_utf8_lossy(&STANDARD.decode(encoded).unwrap_or_default()))
+    };
+    Some(entries.map(|entry| (entry["name"].as_str().unwrap().to_owned(), bundle(entry))).collect())
+}
+
+/// What is served by the Service's name, if anything is.
+pub(super) fn leaf(port: u16) -> Option<Certificate> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anything))
+        .with_no_client_auth();
+    let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from(NAME).unwrap()).unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream).ok()?;
+    }
+    let leaf = tls.peer_certificates()?.first()?.clone().into_owned();
+    Some(Certificate::from_der(leaf).unwrap())
+}
+
+/// Looks at what is served, and trusts it no more than that.
+#[derive(Debug)]
+struct Anything;
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
