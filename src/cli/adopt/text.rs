@@ -7,6 +7,7 @@ use crate::acceptance::Answer;
 use crate::adopt::{ObjectPlan, Plan, State};
 use crate::cli::changes;
 use crate::cli::forecast::Outlook;
+use crate::cli::greeting::quoted;
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cluster::inventory::PolicySource;
 use crate::policy::Policy;
@@ -82,7 +83,7 @@ pub(super) fn plan(
             [one] => one.clone(),
             many => format!("{} objects", many.len()),
         };
-        let flag = super::quoted(manager);
+        let flag = quoted(manager);
         out.say(
             "keeps",
             Tone::Warn,
