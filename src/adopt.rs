@@ -98,14 +98,15 @@ pub fn plan(stored: &[Stored<'_>], wish: &Wish<'_>, now: Timestamp) -> Plan {
     }
     let from_eks = || plan.objects.iter().any(|object| object.moved.iter().any(|moved| moved.manager == EKS));
     if !wish.addon_absent && wish.policy.managed_addon == ManagedAddon::Unknown && from_eks() {
-        plan.notes.push(UNKNOWN.to_owned());
+        // Such an entry is the add-on's too, if that was there from the beginning.
+        plan.notes.push(format!(
+            "eks holds fields, as after the bootstrap. If you do not know that there is no managed add-on, which would take them \
+             back, ask: {}",
+            refuse::ask(stored)
+        ));
     }
     plan
 }
-
-/// A bootstrap's entry of `eks` is the add-on's too, if it was there from the beginning.
-const UNKNOWN: &str = "eks holds fields, as after the bootstrap. If you do not know that there is no managed add-on, which would take \
-                       them back, ask: aws eks describe-addon --cluster-name CLUSTER --addon-name vpc-cni";
 
 /// EKS selects by `k8s-app` alone, which the chart renders with `originalMatchLabels=true`.
 fn selector(workload: &str) -> Option<bool> {

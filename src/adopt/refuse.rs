@@ -10,6 +10,7 @@ use crate::policy::change::{ALLOW_UNTIL, MANAGED_ADDON, MANAGED_BY, Map};
 use crate::policy::object::{ARGO_TRACKING, FLUX_NAME};
 use crate::policy::rules::{ClusterApi, EKS, ManagedAddon, Mode, Policy};
 use crate::policy::{Kind, Reason, Target, pattern};
+use crate::purge::addon::cluster_name;
 
 /// The bootstrap writes an object once and at once; the managed add-on comes back.
 const BOOTSTRAP: SignedDuration = SignedDuration::from_mins(10);
@@ -131,7 +132,8 @@ pub(super) fn of_objects(stored: &[Stored<'_>], wish: &Wish<'_>) -> Vec<Refusal>
     }
     found.extend(other_owners(&standing, wish));
     if !wish.addon_absent && wish.policy.managed_addon == ManagedAddon::Unknown {
-        found.extend(standing.iter().find_map(|(target, text)| addon(target, text)));
+        let ask = ask(stored);
+        found.extend(standing.iter().find_map(|(target, text)| addon(target, text, &ask)));
     }
     found
 }
@@ -183,8 +185,16 @@ fn other_owners(standing: &[(Target<'_>, &str)], wish: &Wish<'_>) -> Vec<Refusal
     found
 }
 
+/// The command that tells whether there is a managed add-on.
+pub(super) fn ask(stored: &[Stored<'_>]) -> String {
+    let workload = stored.iter().find(|one| one.target.kind == Kind::DaemonSet).and_then(|one| one.text);
+    let workload: Option<Value> = workload.and_then(|text| serde_json::from_str(text).ok());
+    let cluster = cluster_name(workload.as_ref()).unwrap_or("CLUSTER");
+    format!("aws eks describe-addon --cluster-name {cluster} --addon-name vpc-cni")
+}
+
 /// Signs of the managed add-on on one object.
-fn addon(target: &Target<'_>, text: &str) -> Option<Refusal> {
+fn addon(target: &Target<'_>, text: &str, ask: &str) -> Option<Refusal> {
     let object = alone(text).ok()?;
     let sign = if object.annotations.get(MANAGED_ADDON) == Some("true") {
         format!("it carries {MANAGED_ADDON}, which was set when the managed add-on wrote it")
@@ -200,9 +210,10 @@ fn addon(target: &Target<'_>, text: &str) -> Option<Refusal> {
     Some(Refusal::new(
         "managed-addon",
         format!("the EKS managed add-on seems to own {target} ({sign}); it would take back what is adopted"),
-        "ask AWS: aws eks describe-addon --cluster-name CLUSTER --addon-name vpc-cni. If it finds one, end it and keep the \
-         objects: aws eks delete-addon --cluster-name CLUSTER --addon-name vpc-cni --preserve. Then run adopt again with \
-         --managed-addon-absent",
+        format!(
+            "ask AWS: {ask}. If it finds one, end it and keep the objects: {}. Then run adopt again with --managed-addon-absent",
+            ask.replace("describe-addon", "delete-addon --preserve")
+        ),
     ))
 }
 

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 
 use super::cluster::{ReachArgs, block_on};
 use super::confirm::{Answer, Consent};
-use super::greeting::say;
+use super::greeting::{quoted, say};
 use super::interrupt::Interrupt;
 use super::policy_file;
 use super::terminal::{TerminalArgs, print};
@@ -167,12 +167,6 @@ impl AdoptArgs {
         };
         work.all(&stored, &plan).await
     }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// The command line to type again, with one more word.

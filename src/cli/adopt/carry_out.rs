@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::adopt::{self, ObjectPlan, Plan, State, Stored};
-use crate::cli::greeting::say;
+use crate::cli::greeting::{quoted, say};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::undo_file::UndoFile;
 use crate::cluster::{ApiError, Cluster, Patch, Reference, Writer};
@@ -105,7 +105,7 @@ impl Work<'_> {
     }
 
     fn undo(&self) -> String {
-        format!("cni-steward adopt --undo {}", super::quoted(&self.file.path().display().to_string()))
+        format!("cni-steward adopt --undo {}", quoted(&self.file.path().display().to_string()))
     }
 
     /// Writes one object until it is the owner's; `false` when somebody asked to stop.

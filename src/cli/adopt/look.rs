@@ -9,6 +9,7 @@ use crate::cli::greeting::say;
 use crate::cluster::inventory::{Inventory, PolicySource, Presence, Unseen};
 use crate::policy::Policy;
 use crate::policy::rules::{Mode, Owner, Release};
+use crate::purge::unseen;
 use crate::undo::Place;
 
 /// What has to be seen before anything can be planned.
@@ -114,10 +115,5 @@ fn owner(manager: &str, release: Option<Release>) -> Owner {
 }
 
 fn sentence(unseen: &Unseen) -> String {
-    let Unseen { verb, resource, namespace, name, why, .. } = unseen;
-    let place = namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    let flag = namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    format!(
-        "cannot {verb} {resource} {place}{name}: {why}; check it with: kubectl auth can-i {verb} {resource}/{name}{flag}"
-    )
+    format!("{}; {}", unseen::told(unseen), unseen::next(unseen))
 }

@@ -7,6 +7,7 @@ use crate::acceptance::Answer;
 use crate::adopt::{ObjectPlan, Plan, State};
 use crate::cli::changes;
 use crate::cli::forecast::Outlook;
+use crate::cli::greeting::quoted;
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cluster::inventory::PolicySource;
 use crate::policy::Policy;
@@ -46,11 +47,10 @@ impl Out {
         writeln!(self.text, "{text}").ok();
     }
 
-    /// A word and what there is to say, as wide as the terminal.
+    /// A word and what there is to say. Never cut into lines: there are commands in it, to be copied.
     fn say(&mut self, word: &str, tone: Tone, text: &str) {
-        let row = [(tone, format!("{word:<6}")), (Tone::Plain, text.to_owned())];
-        let table = self.terminal.table(&[row]);
-        self.text.push_str(&table);
+        let word = self.terminal.paint(tone, &format!("{word:<7}"));
+        self.line(&format!("{word} {text}"));
     }
 
     /// The name of an object, and how it stands.
@@ -83,7 +83,7 @@ pub(super) fn plan(
             [one] => one.clone(),
             many => format!("{} objects", many.len()),
         };
-        let flag = super::quoted(manager);
+        let flag = quoted(manager);
         out.say(
             "keeps",
             Tone::Warn,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::changes;
 use crate::cli::confirm::{Answer, Consent};
-use crate::cli::greeting::say;
+use crate::cli::greeting::{quoted, say};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::print;
 use crate::cli::undo_file::{self, UndoFile};
@@ -54,7 +54,7 @@ pub(super) async fn run(path: &Path, cluster: &Cluster, consent: Consent) -> any
     if count == 0 {
         return Ok(end);
     }
-    let again = format!("cni-steward adopt --undo {} --yes", super::quoted(&place.to_string()));
+    let again = format!("cni-steward adopt --undo {} --yes", quoted(&place.to_string()));
     let question = format!("Put {count} objects back at {}?", undo.cluster.url);
     match consent.ask(&question, &again)? {
         Answer::PlanOnly => return Ok(ExitCode::SUCCESS),

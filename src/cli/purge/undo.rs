@@ -13,7 +13,7 @@ use crate::cli::confirm::Answer;
 use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{Tone, print};
-use crate::cli::undo_file::{self, UndoFile};
+use crate::cli::undo_file::{UndoFile, check_cluster};
 use crate::cluster::{Reference, Writer};
 use crate::policy::change::ALLOW_UNTIL;
 use crate::policy::{Kind, Target};
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     let (mut file, undo) = UndoFile::open(path)?;
     let wanted = wanted(&undo).with_context(|| path.display().to_string())?;
     let cluster = args.reach.connect().await?;
-    undo_file::check_cluster(path, &undo, &cluster).await?;
+    check_cluster(path, &undo, &cluster).await?;
     // An annotation for people: whole seconds.
     let until = Timestamp::from_second(cluster.now().checked_add(1.hours())?.as_second())?;
     let writer = Writer::operator();
@@ -86,10 +86,7 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     if missing > 0 {
         return Ok(ExitCode::from(1));
     }
-    // The file did its work; that it cannot be written to does not undo that.
-    if let Err(error) = file.mark(&Mark::Undone) {
-        say(&format!("warning: {error:#}"));
-    }
+    file.mark(&Mark::Undone)?;
     Ok(ExitCode::SUCCESS)
 }
 
