@@ -36,10 +36,12 @@ pub fn row(live: &Inventory, now: Timestamp) -> Result<Seen, Gap> {
 }
 
 fn unseen(live: &Inventory) -> Gap {
-    let targets: Vec<String> = live.targets.iter().map(|item| item.reference.resource()).collect();
-    let of_a_target = |unseen: &&Unseen| targets.contains(&unseen.resource);
+    let is = |unseen: &Unseen, item: &Item| {
+        unseen.resource == item.reference.resource() && unseen.name == item.reference.name()
+    };
     // The last target is the workload, which says most.
-    let Some(one) = live.unseen.iter().filter(of_a_target).next_back() else {
+    let dark = live.targets.iter().rev().find(|item| matches!(item.state, Presence::Unseen));
+    let Some(one) = dark.and_then(|item| live.unseen.iter().find(|unseen| is(unseen, item))) else {
         return Gap { reason: "other", message: "a target could not be seen".to_owned() };
     };
     let more = match live.unseen.len() - 1 {
