@@ -15,6 +15,11 @@ use super::{Output, free_port, tail, until};
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_cni-steward");
 
+/// The same, or the one that `CNI_STEWARD_BINARY` names: what is in the image, where speed matters. That one has no points to die at.
+pub(crate) fn binary() -> String {
+    std::env::var("CNI_STEWARD_BINARY").unwrap_or_else(|_| BINARY.to_owned())
+}
+
 /// Runs one of our commands to its end.
 pub(crate) fn run(args: &[&str]) -> Output {
     run_stdin(args, None)
