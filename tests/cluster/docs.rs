@@ -41,6 +41,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "docs::adopt_with_terraform", needs: ALL, run: || play("docs/adopt-with-terraform.md") },
     Case { name: "docs::replace_with_cilium", needs: ALL, run: || play("docs/replace-with-cilium.md") },
     Case { name: "docs::replace_with_calico", needs: ALL, run: || play("docs/replace-with-calico.md") },
+    Case { name: "docs::audit", needs: ALL, run: || play("docs/audit.md") },
     Case { name: "docs::cluster_api", needs: ALL, run: || play("docs/cluster-api.md") },
 ];
 
