@@ -23,7 +23,7 @@ run: ## Build and run the server on this machine, with a certificate authority o
 
 .PHONY: test
 test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
-	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane,$$CNI_STEWARD_REQUIRE $(CARGO) test --locked
 
 .PHONY: check
 check: ## Formatting and lints
@@ -55,6 +55,17 @@ chart: ## Lint the chart with both Helms, run its unit tests, and test its alert
 .PHONY: chart-docs
 chart-docs: ## Write anew what the chart has from elsewhere: README's table from the schema, CEL from the program
 	CNI_STEWARD_WRITE=yes $(CARGO) test --locked --quiet --test chart -- readme expressions
+
+# Into target/book; mdBook is built once if it is not here.
+.PHONY: docs
+docs: ## The pages in docs/ as a site, in target/book (installs mdBook with cargo if it is not here: minutes)
+	@command -v mdbook >/dev/null || $(CARGO) install --locked --quiet mdbook
+	mdbook build
+
+.PHONY: man
+man: ## The manual pages, into dist/man
+	@mkdir -p dist/man
+	CNI_STEWARD_MAN=$(CURDIR)/dist/man $(CARGO) test --locked --quiet --test shells -- man::
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)

@@ -6,19 +6,31 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::policy::Policy;
 
 pub mod address;
+pub mod adopt;
+pub mod audit;
+mod changes;
 pub mod cluster;
+pub mod complete;
+pub mod completion;
+pub mod confirm;
 pub mod export;
 mod forecast;
 pub mod greeting;
+pub mod interrupt;
 pub mod policy_file;
+mod program;
+pub mod purge;
 pub mod review;
 pub mod serve;
+pub mod status;
+pub mod terminal;
 pub mod trust;
+pub mod undo_file;
 
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
@@ -35,9 +47,26 @@ enum Command {
     /// Answer a recorded review offline: what would the server say, and why.
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
+    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
+    #[command(after_help = status::EXAMPLES)]
+    Status(Box<status::StatusArgs>),
+    /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
+    /// Remove the VPC CNI from a cluster, or bring it back.
+    #[command(after_help = purge::EXAMPLES)]
+    Purge(Box<purge::PurgeArgs>),
+    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(Box<adopt::AdoptArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
+    /// Print the script that makes a shell complete our commands.
+    #[command(after_help = completion::EXAMPLES)]
+    Completion(completion::CompletionArgs),
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::CompleteArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,18 +79,37 @@ enum Export {
     Policies(export::policies::PoliciesArgs),
 }
 
+/// The command line as clap knows it, by the name that the program was called by.
+pub fn command() -> clap::Command {
+    program::named(Cli::command())
+}
+
 /// Parses the command line, runs the command, and turns its end into an exit code.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Review(args) => review::run(&args),
-        Command::Export(Export::Webhook(args)) => export::webhook(&args),
-        Command::Export(Export::Policies(args)) => export::policies::policies(&args),
+    let outcome = match program::completing() {
+        Some(words) => completion::complete(command(), &words),
+        None => run(),
     };
     outcome.unwrap_or_else(|error| {
         greeting::say(&format!("error: {error:#}"));
         ExitCode::from(2)
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let matches = command().get_matches();
+    match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Review(args) => review::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Adopt(args) => adopt::run(&args),
+        Command::Purge(args) => purge::run(&args),
+        Command::Export(Export::Webhook(args)) => export::webhook(&args),
+        Command::Export(Export::Policies(args)) => export::policies::policies(&args),
+        Command::Completion(args) => completion::run(&args),
+        Command::Complete(args) => completion::complete(command(), &args.words),
+    }
 }
 
 /// Reads the policy file, or takes the policy of a server that has none, and says what looks like a mistake in it.

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod drain;
 pub mod front;
 pub mod listener;
+pub mod outgoing;
 pub mod pace;
 pub mod probes;
 pub mod refusal;

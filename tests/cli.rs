@@ -85,7 +85,7 @@ fn review_answers_the_server_s_bytes_at_the_same_time() {
     let now = "2026-01-01T00:00:00Z";
     let args = ["review", "--policy", "examples/adopt.yaml", "--now", now, "-o", "review", "-"];
     let output = run_with(&args, Some(&body));
-    assert_eq!(output.stdout, answer(&body, &policy, now.parse().unwrap()).body);
+    assert_eq!(output.stdout, answer(&body, &policy, now.parse().unwrap()).body.whole(&body));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn export_webhook_never_prints_a_private_key() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for args in [vec!["serve"], vec!["review"], vec!["export", "webhook"]] {
+    for args in [vec!["serve"], vec!["review"], vec!["status"], vec!["export", "webhook"]] {
         let text = ok(&[args.as_slice(), &["--help"]].concat());
         assert!(text.contains("Examples:") && text.contains("cni-steward "), "{args:?}: {text}");
     }

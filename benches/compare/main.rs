@@ -72,6 +72,17 @@ fn compare(args: &[String]) -> ExitCode {
         println!("{}", report::cluster_alone(&seen));
         return ExitCode::SUCCESS;
     }
+    if args.iter().any(|arg| arg == "--growth") {
+        // Likewise.
+        let (servers, mut requests) = (Servers::start(&place), Requests::default());
+        let pace = Pace { rounds: 11, span: Duration::from_millis(150) };
+        let mut page = String::new();
+        report::growth(&mut page, &rounds::growth(&place, &servers, &mut requests, pace));
+        drop(servers);
+        report::footprints(&mut page, &footprint::look(&place, false));
+        println!("{page}");
+        return ExitCode::SUCCESS;
+    }
     let measured = measure(&place, quick, file("--profile=").as_deref());
     let promises = promises::promises(&measured);
     let text = report::markdown(&measured, &promises, quick);

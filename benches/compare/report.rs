@@ -60,9 +60,9 @@ pub fn markdown(measured: &Measured, promises: &[Promise], quick: bool) -> Strin
     )
     .unwrap();
     table(&mut page, &sizes(), &measured.main, latency);
-    growth(&mut page, measured);
+    growth(&mut page, &measured.growth);
     others(&mut page, measured);
-    footprints(&mut page, measured);
+    footprints(&mut page, &measured.footprints);
     through_the_api_server(&mut page, &measured.cluster);
     writeln!(page, "\n## Where the rest goes\n").unwrap();
     page.push_str(
@@ -102,8 +102,8 @@ fn at_size(measured: &Measured, size: usize) -> usize {
 }
 
 /// How cost grows with size.
-fn growth(page: &mut String, measured: &Measured) {
-    if measured.growth.is_empty() {
+pub fn growth(page: &mut String, seen: &[Option<Growth>]) {
+    if seen.is_empty() {
         return;
     }
     writeln!(
@@ -114,7 +114,7 @@ fn growth(page: &mut String, measured: &Measured) {
          | | 0.1–1 MiB | 1–6 MiB | ratio | over the floor: 0.1–1 MiB | 1–6 MiB | ratio |\n|---|---|---|---|---|---|---|"
     )
     .unwrap();
-    let rows = SCENARIOS.iter().zip(&measured.growth).enumerate();
+    let rows = SCENARIOS.iter().zip(seen).enumerate();
     for (at, (scenario, growth)) in
         rows.filter_map(|(at, (scenario, growth))| Some((at, (scenario, growth.as_ref()?))))
     {
@@ -166,7 +166,7 @@ fn others(page: &mut String, measured: &Measured) {
     }
 }
 
-fn footprints(page: &mut String, measured: &Measured) {
+pub fn footprints(page: &mut String, seen: &[Footprint]) {
     writeln!(
         page,
         "\n## Footprint\n\nEach program fresh. RSS after its first answer; largest with 64 connections and reviews of 20 kB; largest in a \
@@ -176,7 +176,7 @@ fn footprints(page: &mut String, measured: &Measured) {
     )
     .unwrap();
     let mb = |kb: u64| kb as f64 / 1024.0;
-    for one in &measured.footprints {
+    for one in seen {
         writeln!(
             page,
             "| {} | {:.1} MB | {:.1} MB | {:.1} MB ({}, {}) | {:.1} ms | {:.1} MB |",

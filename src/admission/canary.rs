@@ -71,9 +71,8 @@ pub fn answer(body: &[u8], key: &str, leaf: Option<&str>) -> Stamped {
         }
         None => format!(r#"[{{"op":"add","path":"/metadata/annotations","value":{{"{key}":"{leaf}"}}}}]"#),
     });
-    let patch = patch.map(Pieces::from);
-    let say = patch.as_ref().map_or(Say::Allow, Say::Patch);
-    Stamped { status: 200, body: reply::review(&request.uid, say, &[], None) }
+    let say = patch.map_or(Say::Allow, |patch| Say::Patch(Pieces::from(patch), body));
+    Stamped { status: 200, body: reply::review(&request.uid, say, &[], None).whole(body) }
 }
 
 #[cfg(test)]

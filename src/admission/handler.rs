@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::patch;
 use super::reply::{self, Audit, Say};
 use super::review::{Operation, Review, Unreadable};
+use super::said::Said;
 use crate::policy::decide::{Decision, Subject};
 use crate::policy::object::Object;
 use crate::policy::{Policy, Verdict, decide};
@@ -14,13 +15,16 @@ use crate::policy::{Policy, Verdict, decide};
 /// The API server cuts all warnings of a request once they hold 4096 characters (apiserver `filters/warning.go`).
 const MAX_WARNINGS: usize = 10;
 
+/// A UID has 36 characters.
+const LONGEST_UID: usize = 64;
+
 /// What a review is answered with, and what there is to tell about it.
 #[derive(Debug, Clone)]
 pub struct Answer<'a> {
     /// HTTP status: 200 for every answered review (a refusal too), 400 for one that cannot be read.
     pub status: u16,
     /// JSON body: an `AdmissionReview`, or a `Status` that says why the review cannot be read.
-    pub body: Vec<u8>,
+    pub body: Said,
     /// For the log line and the metrics.
     pub record: Record<'a>,
 }
@@ -54,6 +58,14 @@ pub struct Record<'a> {
     pub warnings: Vec<String>,
 }
 
+impl Record<'_> {
+    /// The decision's identifier, which log line, audit annotation and Event share: `request.uid`, which the API server makes
+    /// anew for each call. One that is longer than any UID is cut.
+    pub fn decision(&self) -> &str {
+        self.uid.get(..LONGEST_UID).unwrap_or(&self.uid)
+    }
+}
+
 /// A review that could be read, with the objects that a verdict borrows from.
 #[derive(Debug)]
 pub struct Received<'a> {
@@ -80,51 +92,59 @@ impl<'a> Received<'a> {
 
     /// Decides it.
     pub fn judge<'r>(&'r self, policy: &'r Policy, now: Timestamp) -> Judged<'r> {
+        match self.subject(policy) {
+            Ok(subject) => Judged::Decided(subject.object, decide(&subject, policy, now)),
+            Err(Some(problem)) => Judged::Odd(problem),
+            Err(None) => Judged::Outside,
+        }
+    }
+
+    /// What there is to decide about; `Err(None)` if nothing is, else what is odd.
+    pub fn subject<'r>(&'r self, policy: &Policy) -> Result<Subject<'r>, Option<String>> {
         let review = &self.review;
-        let Some(target) = review.target(&policy.targets) else { return Judged::Outside };
+        let target = review.target(&policy.targets).ok_or(None)?;
         let object = match &review.object {
             Some((_, Ok(object))) => object,
-            Some((_, Err(problem))) => return Judged::Odd(format!("its object is odd: {problem}")),
-            None => return Judged::Odd(format!("a {} without an object", review.operation.name())),
+            Some((_, Err(problem))) => return Err(Some(format!("its object is odd: {problem}"))),
+            None => return Err(Some(format!("a {} without an object", review.operation.name()))),
         };
         let old = match (review.operation, &review.old) {
             (Operation::Update, Some((_, Ok(old)))) => Some(old),
             (Operation::Update, Some((_, Err(problem)))) => {
-                return Judged::Odd(format!("its old object is odd: {problem}"));
+                return Err(Some(format!("its old object is odd: {problem}")));
             }
-            (Operation::Update, None) => return Judged::Odd("an UPDATE without an old object".to_owned()),
+            (Operation::Update, None) => return Err(Some("an UPDATE without an old object".to_owned())),
             _ => None,
         };
-        let subject = Subject {
+        Ok(Subject {
             target,
             username: &review.username,
             groups: &review.groups,
             manager: &review.manager,
             object,
             old,
-        };
-        Judged::Decided(object, decide(&subject, policy, now))
+        })
     }
 }
 
 /// Answers one review.
 pub fn answer<'a>(body: &'a [u8], policy: &Policy, now: Timestamp) -> Answer<'a> {
     match Received::read(body, policy) {
-        Ok(received) => reply_to(&received, policy, now),
+        Ok(received) => reply_to(body, &received, policy, now),
         Err(problem) => {
             let message = problem.to_string();
             let body = reply::error(400, "BadRequest", &message);
             let reason = "unreadable";
             Answer {
                 status: 400,
-                body,
+                body: body.into(),
                 record: Record { resource: "other", verdict: "error", reason, message, ..Record::default() },
             }
         }
     }
 }
 
-fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
+fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
     let review = &received.review;
     let mut record = Record {
         uid: review.uid.clone(),
@@ -139,9 +159,8 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
         reason: "outside-catalogue",
         ..Record::default()
     };
-    let amended;
-    let mut patch = None;
-    let mut refusal = None;
+    let refusal;
+    let mut say = Say::Allow;
     match received.judge(policy, now) {
         Judged::Outside => {
             let body = reply::review(&review.uid, Say::Allow, &[], None);
@@ -162,23 +181,23 @@ fn reply_to<'a>(received: &Received<'a>, policy: &Policy, now: Timestamp) -> Ans
                 Verdict::Leave => {}
                 Verdict::Amend(changes) => {
                     record.verdict = "amend";
-                    amended = changes;
-                    patch = Some(patch::write(&amended, object));
+                    say = Say::Patch(patch::write(changes, object), body);
                 }
                 Verdict::Refuse(message) => {
                     record.verdict = "refuse";
-                    refusal = Some(message);
+                    refusal = message;
+                    say = Say::Refuse(&refusal);
                 }
             }
         }
     }
     record.resource = review.kind.map_or("other", |kind| kind.group_resource().1);
-    let say = match (&refusal, &patch) {
-        (Some(message), _) => Say::Refuse(message),
-        (None, Some(patch)) => Say::Patch(patch),
-        (None, None) => Say::Allow,
+    let audit = Audit {
+        verdict: record.verdict,
+        reason: record.reason,
+        policy: policy.hash(),
+        decision: record.decision(),
     };
-    let audit = Audit { verdict: record.verdict, reason: record.reason, policy: policy.hash() };
     let body = reply::review(&review.uid, say, &record.warnings, Some(audit));
     Answer { status: 200, body, record }
 }

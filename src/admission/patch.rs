@@ -11,16 +11,16 @@ use crate::policy::change::{Changes, Edit, Map};
 use crate::policy::object::{Meta, Object};
 
 /// Writes the patch that makes these changes to this object, as JSON text (RFC 6902).
-pub fn write<'c>(changes: &'c Changes<'_>, object: &Object<'_>) -> Pieces<'c> {
+pub fn write<'c>(changes: Changes<'c>, object: &Object<'_>) -> Pieces<'c> {
     let mut patch = Patch { text: Pieces::default(), first: true };
     patch.text.tail().push('[');
     for (map, meta) in [(Map::Labels, &object.labels), (Map::Annotations, &object.annotations)] {
         patch.map(map, meta, &changes.edits);
     }
-    if let Some(list) = &changes.managed_fields {
+    if let Some(list) = changes.managed_fields {
         patch.begin("add", "/metadata/managedFields", None);
         patch.value("");
-        patch.text.lend_all(list);
+        patch.text.append(list);
         patch.end();
     }
     patch.text.tail().push(']');

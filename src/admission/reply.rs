@@ -2,11 +2,13 @@
 //!
 //! Not kube's `AdmissionResponse`: that one writes the patch as an array of numbers (kube#1781).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::said::Said;
 use crate::fields::Pieces;
+
+/// Room for what stands around a patch, so that it does not grow step by step.
+pub(super) const ROOM: usize = 640;
 
 /// Longest warning that every client shows whole (`admission/v1/types.go`).
 const MAX_WARNING: usize = 120;
@@ -34,34 +36,36 @@ pub struct Audit<'a> {
     pub reason: &'a str,
     /// Hash of the policy that decided.
     pub policy: &'a str,
+    /// The decision's identifier: the same in the log line and in the Event.
+    pub decision: &'a str,
 }
 
 /// What is answered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum Say<'a> {
     /// Allowed as it is.
     Allow,
-    /// Allowed with this JSON patch.
-    Patch(&'a Pieces<'a>),
+    /// Allowed with this JSON patch, of which pieces may be lent from this body.
+    Patch(Pieces<'a>, &'a [u8]),
     /// Refused with this message, as 403 Forbidden.
     Refuse(&'a str),
 }
 
 /// Writes the answer to a review, member by member: the patch goes in as base64 at once, and is not looked through
 /// again for characters to escape.
-pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<'_>>) -> Vec<u8> {
-    let patch = if let Say::Patch(patch) = say { patch.len() } else { 0 };
-    let mut out = Vec::with_capacity(512 + patch / 3 * 4);
+pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<'_>>) -> Said {
+    let mut said = Said::from(Vec::with_capacity(ROOM));
+    let out = said.bytes();
     out.extend_from_slice(
         br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"#,
     );
-    json(&mut out, &uid);
+    json(out, &uid);
     match say {
         Say::Allow => out.extend_from_slice(br#","allowed":true"#),
-        Say::Patch(patch) => {
+        Say::Patch(patch, review) => {
             out.extend_from_slice(br#","allowed":true,"patchType":"JSONPatch","patch":""#);
-            base64(&mut out, patch);
-            out.push(b'"');
+            said.patch(patch, review);
+            said.bytes().push(b'"');
         }
         Say::Refuse(message) => {
             out.extend_from_slice(br#","allowed":false,"status":"#);
@@ -73,45 +77,20 @@ pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<
                 reason: "Forbidden",
                 code: 403,
             };
-            json(&mut out, &status);
+            json(out, &status);
         }
     }
+    let out = said.bytes();
     if let Some(audit) = audit {
         out.extend_from_slice(br#","auditAnnotations":"#);
-        json(&mut out, &audit);
+        json(out, &audit);
     }
     if !warnings.is_empty() {
         out.extend_from_slice(br#","warnings":"#);
-        json(&mut out, &warnings);
+        json(out, &warnings);
     }
     out.extend_from_slice(b"}}");
-    out
-}
-
-/// Appends text as base64, in steps that stay in the processor's cache.
-fn base64(out: &mut Vec<u8>, text: &Pieces<'_>) {
-    const STEP: usize = 3 * 256;
-    let mut encode = |bytes: &[u8]| {
-        let mut room = [0; STEP / 3 * 4];
-        // There is room.
-        let length = STANDARD.encode_slice(bytes, &mut room).unwrap_or_default();
-        out.extend_from_slice(room.get(..length).unwrap_or_default());
-    };
-    // Three bytes make four characters, whichever piece they are of.
-    let mut over = Vec::with_capacity(STEP);
-    for piece in text.iter() {
-        let (begin, rest) = piece.as_bytes().split_at((STEP - over.len()).min(piece.len()));
-        over.extend_from_slice(begin);
-        if over.len() < STEP {
-            continue;
-        }
-        encode(&over);
-        let steps = rest.chunks_exact(STEP);
-        over.clear();
-        over.extend_from_slice(steps.remainder());
-        steps.for_each(&mut encode);
-    }
-    encode(&over);
+    said
 }
 
 /// Appends a value; plain structs of strings always serialise.

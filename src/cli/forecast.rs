@@ -2,6 +2,8 @@
 
 mod json;
 
+pub(super) use json::word;
+
 use std::fmt::Write as _;
 use std::path::Path;
 

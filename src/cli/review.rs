@@ -10,10 +10,12 @@ use jiff::Timestamp;
 
 use super::forecast::{Chart, Outlook, Silence, Subject};
 use super::policy_from;
+use super::terminal::{print, print_bytes};
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields::entry::List;
 use crate::fields::{self, Pieces};
 use crate::policy::change::Changes;
+use crate::policy::decide::explain::explain;
 use crate::policy::object::Object;
 use crate::policy::{Decision, Kind, Policy, Verdict};
 use crate::telemetry::clock;
@@ -32,6 +34,8 @@ Examples:
       the verdict, then what Helm 3 and Helm 4 will answer on install, and what is left over
   cni-steward review --policy examples/adopt.yaml --chart-manifest chart.yaml -o json review.json | jq .helm4
       the forecast alone, for scripts: {apiVersion: cni-steward.dev/v1alpha1, kind: Forecast, …}
+  cni-steward review --policy examples/block.yaml --explain review.json
+      which rules were asked, what each found, and which decided
 
 Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
 
@@ -47,6 +51,9 @@ pub struct ReviewArgs {
     /// Say also what Helm will answer: what `helm template --include-crds` printed.
     #[arg(long, value_name = "FILE")]
     chart_manifest: Option<PathBuf>,
+    /// Say also which rules were asked, in their order, and what each found.
+    #[arg(long)]
+    explain: bool,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -79,6 +86,9 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
+    if args.explain && args.output != Output::Text {
+        bail!("--explain is told in sentences: leave --output away");
+    }
     let chart = args.chart_manifest.as_deref().map(|file| Chart::read(file, &policy)).transpose()?;
     let body = read(&args.file)?;
     let now = args.now.unwrap_or_else(clock::now);
@@ -88,21 +98,24 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     match args.output {
         Output::Review => {
             let answer = answer(&body, &policy, now);
-            print(&answer.body)?;
+            print_bytes(&answer.body.whole(&body))?;
         }
         Output::Text => {
             let mut out = text(&received, &judged, &policy);
+            if args.explain {
+                explained(&mut out, &received, &judged, &policy, now);
+            }
             if let Some(chart) = &chart {
                 out.push_str(&chart.text(&outlook(chart, &received, &judged)));
             }
-            print(out.as_bytes())?;
+            print(&out)?;
         }
-        Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
+        Output::Patched => print(&patched(&received, &judged)?)?,
         Output::Json => {
             let chart = chart.as_ref().context("no chart")?;
             let review = &received.review;
             let object = (review.kind.map(Kind::name), &*review.namespace, &*review.name);
-            print(chart.json(object, &outlook(chart, &received, &judged))?.as_bytes())?;
+            print(&chart.json(object, &outlook(chart, &received, &judged))?)?;
         }
     }
     let refused =
@@ -117,11 +130,6 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
         return Ok(body);
     }
     std::fs::read(file).with_context(|| format!("{}", file.display()))
-}
-
-fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    std::io::stdout().write_all(bytes).context("standard output")
 }
 
 fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<String> {
@@ -152,7 +160,8 @@ fn stored(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<serde_
                 bail!("the write is refused, so there is no object after it: {message}")
             }
             Verdict::Amend(changes) => {
-                let patch: json_patch::Patch = serde_json::from_str(&patch::write(changes, parsed).whole())?;
+                let patch: json_patch::Patch =
+                    serde_json::from_str(&patch::write(changes.clone(), parsed).whole())?;
                 json_patch::patch(&mut object, &patch)
                     .context("our own patch does not apply; please report this")?;
             }
@@ -188,6 +197,7 @@ fn text(received: &Received<'_>, judged: &Judged<'_>, policy: &Policy) -> String
             line(&mut out, &format!("{verdict}  {what}, written by {manager} (user {})", review.username));
             line(&mut out, &format!("reason  {}: {}", decision.reason.code(), decision.message));
             line(&mut out, &format!("policy  {} {}", policy.mode_name(), policy.hash()));
+            line(&mut out, &format!("id      {}", review.uid));
             decided(&mut out, object, decision, policy);
             for warning in &decision.warnings {
                 line(&mut out, &format!("warning {warning}"));
@@ -197,17 +207,30 @@ fn text(received: &Received<'_>, judged: &Judged<'_>, policy: &Policy) -> String
     out
 }
 
+/// The rules, and what each found.
+fn explained(
+    out: &mut String,
+    received: &Received<'_>,
+    judged: &Judged<'_>,
+    policy: &Policy,
+    now: Timestamp,
+) {
+    let (Judged::Decided(_, decision), Ok(subject)) = (judged, received.subject(policy)) else { return };
+    line(out, &format!("rules   at {now}"));
+    for step in explain(&subject, policy, now, decision) {
+        let decides = if step.decides { "  ← decides" } else { "" };
+        line(out, &format!("  {:<16}{}{decides}", step.rule, step.found));
+    }
+}
+
 fn decided(out: &mut String, object: &Object<'_>, decision: &Decision<'_>, policy: &Policy) {
     match &decision.verdict {
         Verdict::Leave => {}
         Verdict::Refuse(message) => line(out, &format!("answer  {message}")),
         Verdict::Amend(changes) => {
             for edit in &changes.edits {
-                let path = format!("metadata.{}[{}]", edit.map.name(), edit.key);
-                match &edit.value {
-                    Some(value) => line(out, &format!("  + {path} = {value}  ({})", edit.why.sentence())),
-                    None => line(out, &format!("  - {path}  ({})", edit.why.sentence())),
-                }
+                let text = super::changes::edit(edit.map, edit.key, edit.value.as_deref());
+                line(out, &format!("{text}  ({})", edit.why.sentence()));
             }
             fields_text(out, object, changes, policy);
         }
@@ -228,9 +251,7 @@ fn fields_text(out: &mut String, object: &Object<'_>, changes: &Changes<'_>, pol
         );
     }
     for change in fields::compare::compare(&before, &after) {
-        let names =
-            |managers: &[String]| if managers.is_empty() { "nobody".to_owned() } else { managers.join(", ") };
-        line(out, &format!("      {}  {} → {}", change.path, names(&change.from), names(&change.to)));
+        line(out, &super::changes::path(&change));
     }
 }
 

@@ -27,6 +27,7 @@ use crate::server::drain::{self, Ended, Signals};
 use crate::server::front::Front;
 use crate::server::probes::{self, Readiness};
 use crate::server::{Limits, listener, tls};
+use crate::telemetry::events::of_decision;
 use crate::telemetry::logs::{self, Format, Verbosity};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{clock, sink::Sink};
@@ -172,12 +173,15 @@ async fn serve(
     let probes = probes::Telemetry { readiness: readiness.clone(), metrics: Arc::clone(&metrics) };
     let served =
         Served { policy: Arc::clone(&policy), slot: Arc::clone(&slot), metrics: Arc::clone(&metrics) };
-    let desk = Front::new(
+    let mut desk = Front::new(
         move |body: &[u8]| admission::answer(body, &policy.load(), clock::now()),
         readiness,
         limits,
         Arc::clone(&metrics),
     );
+    if let Some(events) = steward.as_ref().map(Steward::events) {
+        desk = desk.telling(move |record| of_decision(record).into_iter().for_each(|told| events.say(told)));
+    }
     let door = Door::Tls(tls::config(Arc::clone(&slot)).context("cannot set up TLS")?);
 
     let farewell = drain.clone();

@@ -121,6 +121,34 @@ impl ApiError {
         }
     }
 
+    /// The verb of the request, as RBAC has it; `None` if none was made.
+    pub fn verb(&self) -> Option<&'static str> {
+        match &self.0.what {
+            What::Request { verb, .. } => Some(verb),
+            What::Connect => None,
+        }
+    }
+
+    /// What the request was about.
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.0.what {
+            What::Request { reference, .. } => Some(reference),
+            What::Connect => None,
+        }
+    }
+
+    /// Why alone, in one clause: without what was asked and what to do.
+    pub fn why(&self) -> String {
+        match &self.0.cause {
+            Cause::Answer { status, .. } if status.message.is_empty() => format!("status {}", status.code),
+            Cause::Answer { status, .. } => format!("{} (status {})", status.message, status.code),
+            Cause::Timeout(limit) => format!("no answer within {limit:?}"),
+            Cause::Transport(error) | Cause::Configuration(error) => error.clone(),
+            Cause::Garbage(error) => format!("the answer cannot be understood: {error}"),
+            Cause::NotLeading => "the lease was lost before, nothing was changed".into(),
+        }
+    }
+
     /// The message of the API server, if it gave one.
     pub fn message(&self) -> Option<&str> {
         match &self.0.cause {
@@ -130,16 +158,20 @@ impl ApiError {
     }
 
     fn advice(&self) -> Option<String> {
-        let What::Request { verb, reference } = &self.0.what else { return None };
         let Cause::Answer { status, .. } = &self.0.cause else { return None };
+        if status.code == 401 {
+            return Some(
+                "the credentials are not accepted: has the token expired? `kubectl auth whoami` and, for EKS, `aws sts \
+                 get-caller-identity` and `aws eks update-kubeconfig --name CLUSTER` help"
+                    .into(),
+            );
+        }
+        let What::Request { verb, reference } = &self.0.what else { return None };
         match status.code {
-            401 => {
-                Some("the credentials are not accepted; is the token or the kubeconfig still valid?".into())
-            }
             403 if status.message.contains(" cannot ") => Some(format!(
-                "check the role with: kubectl auth can-i {verb} {}/{}{}{}",
+                "check the role with: kubectl auth can-i {verb} {}{}{}{}",
                 reference.resource(),
-                reference.name(),
+                if reference.name().is_empty() { String::new() } else { format!("/{}", reference.name()) },
                 reference.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default(),
                 user(&status.message).map(|user| format!(" --as={user}")).unwrap_or_default(),
             )),
@@ -163,21 +195,17 @@ impl fmt::Display for ApiError {
             What::Connect => f.write_str("cannot reach the API server: ")?,
             What::Request { verb, reference } => {
                 let resource = reference.resource();
-                write!(f, "cannot {verb} {resource} ")?;
-                if let Some(namespace) = reference.namespace() {
-                    write!(f, "{namespace}/")?;
-                }
-                write!(f, "{}: ", reference.name())?;
+                write!(f, "cannot {verb} {resource}")?;
+                match (reference.namespace(), reference.name()) {
+                    (None, "") => Ok(()),
+                    (Some(namespace), "") => write!(f, " in {namespace}"),
+                    (Some(namespace), name) => write!(f, " {namespace}/{name}"),
+                    (None, name) => write!(f, " {name}"),
+                }?;
+                f.write_str(": ")?;
             }
         }
-        match &self.0.cause {
-            Cause::Answer { status, .. } if status.message.is_empty() => write!(f, "status {}", status.code),
-            Cause::Answer { status, .. } => write!(f, "{} (status {})", status.message, status.code),
-            Cause::Timeout(limit) => write!(f, "no answer within {limit:?}"),
-            Cause::Transport(error) | Cause::Configuration(error) => f.write_str(error),
-            Cause::Garbage(error) => write!(f, "the answer cannot be understood: {error}"),
-            Cause::NotLeading => f.write_str("the lease was lost before, nothing was changed"),
-        }?;
+        f.write_str(&self.why())?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),

@@ -5,6 +5,8 @@ use std::fmt;
 
 use k8s_openapi::Resource;
 
+use crate::policy::Target;
+
 /// One object in the API, by its coordinates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
@@ -36,6 +38,21 @@ impl Reference {
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         }
+    }
+
+    /// A target of the catalogue.
+    pub fn target(target: &Target<'_>) -> Self {
+        let (group, resource) = target.kind.group_resource();
+        let namespace = Some(target.namespace).filter(|_| target.kind.namespaced());
+        Self::new((group, "v1", resource, target.kind.name()), namespace, target.name)
+    }
+
+    /// All objects of a kind, in a namespace or everywhere.
+    pub fn all(
+        kind: (&'static str, &'static str, &'static str, &'static str),
+        namespace: Option<&str>,
+    ) -> Self {
+        Self::new(kind, namespace, "")
     }
 
     /// `apps/v1`, `v1`.
@@ -91,6 +108,8 @@ impl Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
+            Some(namespace) if self.name.is_empty() => write!(f, "every {} in {namespace}", self.kind),
+            None if self.name.is_empty() => write!(f, "every {}", self.kind),
             Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
             None => write!(f, "{} {}", self.kind, self.name),
         }

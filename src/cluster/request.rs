@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::client::Cluster;
 use super::error::{ApiError, Cause, chain};
+use super::intent::{Deletion, Patch};
 use super::status::Status;
 use super::wire::{Answer, Ask};
 use super::{Reference, Writer};
@@ -22,46 +23,6 @@ const LARGEST_ANSWER: usize = 8 << 20;
 /// A leader's write is answered, or given up, in this time: it has reached the API server or never will before
 /// somebody else may take the lease (`leader::claim`).
 pub const LEADERS_WRITE: Duration = Duration::from_secs(5);
-
-/// How a patch is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patch<'a> {
-    /// Server-side apply as this field manager; `force` takes fields from others.
-    Apply {
-        /// The field manager.
-        manager: &'a str,
-        /// Take conflicting fields.
-        force: bool,
-    },
-    /// JSON Merge Patch; one that carries `metadata.resourceVersion` fails when somebody else wrote before.
-    Merge {
-        /// The field manager.
-        manager: &'a str,
-    },
-    /// JSON Patch, a list of operations.
-    Json {
-        /// The field manager.
-        manager: &'a str,
-    },
-}
-
-impl Patch<'_> {
-    fn content_type(self) -> &'static str {
-        match self {
-            // JSON is YAML, and this is the type that every server version takes.
-            Self::Apply { .. } => "application/apply-patch+yaml",
-            Self::Merge { .. } => "application/merge-patch+json",
-            Self::Json { .. } => "application/json-patch+json",
-        }
-    }
-
-    fn query(self) -> String {
-        match self {
-            Self::Apply { manager, force } => format!("fieldManager={manager}&force={force}"),
-            Self::Merge { manager } | Self::Json { manager } => format!("fieldManager={manager}"),
-        }
-    }
-}
 
 /// Whether a request needs a right.
 enum Effect<'w> {
@@ -149,6 +110,44 @@ impl Cluster {
         self.done(call, Effect::Write(writer)).await
     }
 
+    /// Patches it in no more than thought: rights, admission and validation are asked, and nothing is stored.
+    pub async fn rehearse_patch<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        patch: Patch<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let mut call = Call::patch(reference, patch).carrying(body)?;
+        call.uri.push_str("&dryRun=All");
+        self.done(call, Effect::Free).await
+    }
+
+    /// Deletes the object; `false` if there is none, a conflict if it is not the one that is meant.
+    pub async fn delete(
+        &self,
+        writer: &Writer,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<bool, ApiError> {
+        let call = Call::new("delete", Method::DELETE, reference, reference.object());
+        let call = call.carrying(&deletion.options(false))?;
+        match self.done::<serde::de::IgnoredAny>(call, Effect::Write(writer)).await {
+            Err(error) if error.is_not_found() => Ok(false),
+            done => done.map(|_| true),
+        }
+    }
+
+    /// Deletes it in no more than thought: rights, preconditions and admission are asked, and it stays.
+    pub async fn rehearse_delete(
+        &self,
+        reference: &Reference,
+        deletion: &Deletion<'_>,
+    ) -> Result<(), ApiError> {
+        let call = Call::new("delete", Method::DELETE, reference, reference.object());
+        let call = call.carrying(&deletion.options(true))?;
+        self.done::<serde::de::IgnoredAny>(call, Effect::Free).await.map(|_| ())
+    }
+
     /// Writes something that is no change of the cluster in the sense of the house's laws (Events).
     pub(crate) async fn note(&self, reference: &Reference, object: &impl Serialize) -> Result<(), ApiError> {
         let call = Call::create(reference, "").carrying(object)?;
@@ -184,8 +183,21 @@ impl Cluster {
     }
 
     pub(super) async fn text(&self, uri: &str) -> Result<Bytes, Cause> {
+        self.text_as(uri, (ACCEPT, "application/json")).await
+    }
+
+    /// The whole answer to a GET, asked for in this form.
+    pub(super) async fn text_as(
+        &self,
+        uri: &str,
+        (name, form): (HeaderName, &'static str),
+    ) -> Result<Bytes, Cause> {
         let limit = self.timeout;
-        let answered = tokio::time::timeout(limit, async { self.whole(plain(uri)?).await });
+        let answered = tokio::time::timeout(limit, async {
+            let mut request = plain(uri)?;
+            request.headers_mut().insert(name, HeaderValue::from_static(form));
+            self.whole(request).await
+        });
         answered.await.unwrap_or(Err(Cause::Timeout(limit)))
     }
 
@@ -273,7 +285,7 @@ mod tests {
         std::fs::write(&kubeconfig, text).unwrap();
         let request_timeout = Duration::from_secs(5);
         let connection =
-            Connection { kubeconfig: Some(kubeconfig), context: None, service: None, request_timeout };
+            Connection { kubeconfig: vec![kubeconfig], context: None, service: None, request_timeout };
         let cluster = Cluster::connect(&connection).await.unwrap();
         let secret = Reference::of::<Secret>(Some("kube-system"), "a");
         let leading = Leading::begin(Stopwatch::start());

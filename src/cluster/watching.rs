@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Reference;
 use super::client::Cluster;
 use super::error::{ApiError, Cause, chain};
+use super::list::List;
 use super::status::Status;
 use crate::telemetry::clock::Stopwatch;
 
@@ -55,18 +56,6 @@ enum Stage {
         /// So much of the buffer is known to hold no end of a line.
         searched: usize,
     },
-}
-
-#[derive(Deserialize)]
-struct List {
-    metadata: ListMeta,
-    items: Vec<Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListMeta {
-    resource_version: String,
 }
 
 #[derive(Deserialize)]
@@ -142,9 +131,9 @@ impl Watching {
     async fn list(&mut self) -> Result<Told, Cause> {
         let uri = format!("{}?{}", self.reference.collection(), self.selector());
         let text = self.cluster.text(&uri).await?;
-        let list: List = serde_json::from_slice(&text).map_err(|error| Cause::Garbage(error.to_string()))?;
+        let list = List::read(&text)?;
         self.stage = Stage::Watch(list.metadata.resource_version);
-        Ok(match list.items.first() {
+        Ok(match list.items.unwrap_or_default().first() {
             Some(item) => Told::Stands(typed(item.get(), &self.reference)),
             None => Told::Gone,
         })

@@ -68,11 +68,6 @@ impl<'a> Pieces<'a> {
         self.own(other.tail);
     }
 
-    /// Appends all of another text without taking it.
-    pub fn lend_all(&mut self, other: &'a Pieces<'_>) {
-        other.iter().for_each(|piece| self.lend(piece));
-    }
-
     fn own(&mut self, text: String) {
         if text.len() < SHORT {
             self.tail.push_str(&text);
@@ -96,6 +91,15 @@ impl<'a> Pieces<'a> {
             [one] if self.tail.is_empty() => Cow::Borrowed(one),
             _ => Cow::Owned(self.iter().collect()),
         }
+    }
+}
+
+impl<'a> IntoIterator for Pieces<'a> {
+    type Item = Cow<'a, str>;
+    type IntoIter = std::iter::Chain<std::vec::IntoIter<Cow<'a, str>>, std::option::IntoIter<Cow<'a, str>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.done.into_iter().chain(Some(Cow::Owned(self.tail)))
     }
 }
 
@@ -144,7 +148,7 @@ mod tests {
         let mut twice = Pieces::from("<");
         twice.append(cut.clone());
         twice.append(cut.clone());
-        twice.lend_all(&cut);
+        twice.append(cut.clone());
         let whole = format!("a{long}b");
         assert_eq!(cut, Pieces::from(whole.as_str()));
         assert!(cut == *whole && cut != whole[1..] && cut != *format!("{whole}c") && cut != *"");

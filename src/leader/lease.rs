@@ -170,6 +170,7 @@ impl Candidate {
                 note: format!("{} leads", self.identity),
                 kind: Kind::Normal,
                 regarding: self.reference.clone(),
+                decision: None,
             });
         }
         Ok(())

@@ -65,6 +65,8 @@ pub enum Why {
     Release,
     /// The managed add-on wrote this target.
     ManagedAddon,
+    /// A person adopts it, and so states that the managed add-on is gone.
+    Unmark,
 }
 
 impl Why {
@@ -77,6 +79,7 @@ impl Why {
             Self::Protect => "Cluster API must not delete the object",
             Self::Release => "Cluster API may delete the object",
             Self::ManagedAddon => "the EKS managed add-on owns the object",
+            Self::Unmark => "the EKS managed add-on is gone",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod amend;
 mod claim;
+pub mod explain;
 mod reason;
 mod words;
 

@@ -36,14 +36,38 @@ pub fn of_create(object: &Object<'_>, username: &str, manager: &str) -> &'static
     if username.starts_with("eks:") {
         return "eks";
     }
-    marker(object).unwrap_or_else(|| match word(manager) {
-        "" => UNKNOWN,
-        word => word,
-    })
+    match (marker(object), word(manager)) {
+        (None, "") => UNKNOWN,
+        (Some((word, _)), _) | (None, word) => word,
+    }
 }
 
 /// Who installed an object that exists already.
 pub fn of_existing(kind: Kind, object: &Object<'_>, list: Option<&List<'_>>) -> &'static str {
+    tell(Some(kind), object, list).0
+}
+
+/// What a word about an object that exists already rests on, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis<'a> {
+    /// This manager's entry has the time of the creation.
+    Creator(&'a str),
+    /// A label or annotation that only one tool writes.
+    Marker(&'static str),
+    /// This manager holds fields.
+    Manager(&'a str),
+    /// The annotation of a Helm release.
+    Release,
+    /// Nothing.
+    Nothing,
+}
+
+/// Who installed an object that exists already, and how that is known. `kind` is `None` outside the catalogue.
+pub fn tell<'o>(
+    kind: Option<Kind>,
+    object: &Object<'_>,
+    list: Option<&'o List<'_>>,
+) -> (&'static str, Basis<'o>) {
     let entries = || {
         list.into_iter()
             .flat_map(|list| &list.entries)
@@ -51,33 +75,35 @@ pub fn of_existing(kind: Kind, object: &Object<'_>, list: Option<&List<'_>>) -> 
             .filter(|known| known.subresource.is_empty() && !word(&known.manager).is_empty())
     };
     let eks_bootstrap_before_2024 = |manager: &str| {
-        manager == "kubectl-client-side-apply" && kind == Kind::DaemonSet && object.eks_images()
+        manager == "kubectl-client-side-apply" && kind == Some(Kind::DaemonSet) && object.eks_images()
     };
+    let marked = marker(object).map(|(word, key)| (word, Basis::Marker(key)));
     let creator = entries().find(|known| written_at(known, &object.created)).map(|known| &*known.manager);
     match creator {
-        Some(manager) if eks_bootstrap_before_2024(manager) => return "eks",
-        Some(manager) => return marker(object).unwrap_or_else(|| word(manager)),
+        Some(manager) if eks_bootstrap_before_2024(manager) => return ("eks", Basis::Creator(manager)),
+        Some(manager) => return marked.unwrap_or_else(|| (word(manager), Basis::Creator(manager))),
         None => {}
     }
-    if let Some(word) = marker(object) {
-        return word;
+    if let Some(marked) = marked {
+        return marked;
     }
-    let managers = || entries().map(|known| &*known.manager);
-    if managers().any(|manager| manager == EKS || eks_bootstrap_before_2024(manager)) {
-        "eks"
+    let mut managers = entries().map(|known| &*known.manager);
+    let first = managers.clone().next();
+    if let Some(manager) = managers.find(|manager| *manager == EKS || eks_bootstrap_before_2024(manager)) {
+        ("eks", Basis::Manager(manager))
     } else if object.annotations.get(RELEASE_NAME).is_some() {
-        "helm"
+        ("helm", Basis::Release)
     } else {
-        managers().next().map_or(UNKNOWN, word)
+        first.map_or((UNKNOWN, Basis::Nothing), |manager| (word(manager), Basis::Manager(manager)))
     }
 }
 
 /// What Flux and Argo CD write on everything they install.
-fn marker(object: &Object<'_>) -> Option<&'static str> {
+fn marker(object: &Object<'_>) -> Option<(&'static str, &'static str)> {
     if object.labels.get(FLUX_NAME).is_some() {
-        Some("flux")
+        Some(("flux", FLUX_NAME))
     } else if object.annotations.get(ARGO_TRACKING).is_some() {
-        Some("argocd")
+        Some(("argocd", ARGO_TRACKING))
     } else {
         None
     }

@@ -41,11 +41,9 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn new(target: Target<'_>) -> Self {
-        let (group, resource) = target.kind.group_resource();
-        let namespace = Some(target.namespace).filter(|_| target.kind.namespaced());
         Self {
             kind: target.kind,
-            reference: Reference::new((group, "v1", resource, target.kind.name()), namespace, target.name),
+            reference: Reference::target(&target),
             text: None,
             backoff: Backoff::default(),
             due: None,

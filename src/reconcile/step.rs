@@ -14,7 +14,7 @@ use crate::policy::object::Object;
 use crate::policy::writer::STEWARD;
 
 /// What a repair can make ours in the API server's books, and nothing else.
-const OURS: &[&[&str]] = &[
+pub(crate) const OURS: &[&[&str]] = &[
     &["metadata", "labels"],
     &["metadata", "annotations"],
     &["metadata", "labels", MANAGED_BY],
@@ -39,26 +39,30 @@ pub struct Step {
 
 impl Step {
     /// The next write that brings these changes about, if one is needed.
-    pub(super) fn of(mut changes: Changes<'_>, object: &Object<'_>, version: &str) -> Option<Self> {
+    pub(crate) fn of(mut changes: Changes<'_>, object: &Object<'_>, version: &str) -> Option<Self> {
         let mut paths: Vec<String> = changes.edits.iter().map(path_of).collect();
         paths.extend(changes.moved.iter().map(|moved| path_of_moved(&moved.manager)));
         let first = !changes.edits.is_empty();
         if !first {
-            let tidied = match &changes.managed_fields {
-                Some(text) => leftover(List::parse(&text.whole()).as_ref()),
-                None => leftover(object.managed_fields.as_ref()),
-            };
-            changes.managed_fields = tidied.map(Into::into).or(changes.managed_fields);
+            changes.managed_fields = tidied(&changes, object).map(Into::into).or(changes.managed_fields);
         }
         if changes.is_empty() {
             return None;
         }
-        let patch = patch::write(&changes, object);
+        let patch = patch::write(changes, object);
         let patch = patch.whole();
         let rest = patch.strip_prefix('[')?;
         let lock = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version});
         let comma = if rest.starts_with(']') { "" } else { "," };
         Some(Self { patch: format!("[{lock}{comma}{rest}"), paths, first })
+    }
+}
+
+/// The list as the last write leaves it, where that is not as the changes or the object have it.
+pub(crate) fn tidied(changes: &Changes<'_>, object: &Object<'_>) -> Option<String> {
+    match &changes.managed_fields {
+        Some(text) => leftover(List::parse(&text.whole()).as_ref()),
+        None => leftover(object.managed_fields.as_ref()),
     }
 }
 

@@ -165,7 +165,7 @@ impl Teller {
     }
 
     fn event(&self, reference: &Reference, reason: &'static str, kind: Kind, note: String) {
-        self.events.say(Occurrence { reason, note, kind, regarding: reference.clone() });
+        self.events.say(Occurrence { reason, note, kind, regarding: reference.clone(), decision: None });
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Memory is lent as bytes arrive, not as they are announced: a peer that announces 8 MiB and sends nothing takes
 //! nothing from the others. The last eighth is lent to small bodies only, so that large ones keep no ordinary review
-//! out. What is lent to a large answer while its peer takes it, bodies have to do without: a peer that reads nothing would
-//! otherwise hold as many answers as it has connections.
+//! out. A body that a long answer is still made from stays lent until its peer has taken it.
 //!
 //! A large body lies in a mapping of its own, which goes back to the system with it. From malloc it would, once glibc has
 //! seen one freed, come out of the heap, and the holes between bodies stay resident: 64 at once took 69 MB under a budget
@@ -25,13 +24,9 @@ use super::refusal::Refusal;
 /// A review of a target has 2 to 50 kB.
 const SMALL: usize = 128 << 10;
 
-/// Smaller answers are not counted: all connections together hold 4 MiB of them.
-const LARGE_ANSWER: usize = 32 << 10;
-
-/// What all bodies and large answers in flight may take together.
+/// What all bodies in flight may take together.
 #[derive(Debug)]
 pub struct Budget {
-    /// Less than nothing when an answer was written that there was no room for: it is there, and will be read.
     left: AtomicI64,
     /// For small bodies only.
     reserve: i64,
@@ -62,34 +57,6 @@ impl Budget {
         self.left.fetch_add(size(bytes), Ordering::Relaxed);
         self.lent.dec_by(size(bytes));
     }
-
-    /// An answer's bytes; a large one is counted until its peer has taken it.
-    pub fn answer(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
-        if bytes.len() < LARGE_ANSWER {
-            return bytes.into();
-        }
-        self.left.fetch_sub(size(bytes.len()), Ordering::Relaxed);
-        self.lent.inc_by(size(bytes.len()));
-        Bytes::from_owner(Large { budget: Arc::clone(self), bytes })
-    }
-}
-
-/// A large answer on its way; gives its memory back to the budget when dropped.
-struct Large {
-    budget: Arc<Budget>,
-    bytes: Vec<u8>,
-}
-
-impl AsRef<[u8]> for Large {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Large {
-    fn drop(&mut self) {
-        self.budget.take_back(self.bytes.len());
-    }
 }
 
 fn size(bytes: usize) -> i64 {
@@ -98,8 +65,8 @@ fn size(bytes: usize) -> i64 {
 
 /// A body that was read whole; gives its memory back to the budget when dropped.
 #[derive(Debug)]
-pub struct Body<'b> {
-    budget: &'b Budget,
+pub struct Body {
+    budget: Arc<Budget>,
     lent: usize,
     held: Held,
 }
@@ -129,7 +96,7 @@ impl Held {
     }
 }
 
-impl Body<'_> {
+impl Body {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         match &self.held {
@@ -140,19 +107,19 @@ impl Body<'_> {
     }
 }
 
-impl Drop for Body<'_> {
+impl Drop for Body {
     fn drop(&mut self) {
         self.budget.take_back(self.lent);
     }
 }
 
 /// Reads a body of at most `limit` bytes within `patience`.
-pub async fn read<'b>(
+pub async fn read(
     incoming: &mut Incoming,
     limit: usize,
     patience: Duration,
-    budget: &'b Budget,
-) -> Result<Body<'b>, Refusal> {
+    budget: &Arc<Budget>,
+) -> Result<Body, Refusal> {
     let announced = incoming.size_hint().exact();
     if announced.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge { limit });
@@ -180,13 +147,13 @@ pub async fn discard(incoming: &mut Incoming, limit: usize, patience: Duration) 
     drop(timeout(patience, swallow).await);
 }
 
-async fn gather<'b>(
+async fn gather(
     incoming: &mut Incoming,
     limit: usize,
     announced: Option<u64>,
-    budget: &'b Budget,
-) -> Result<Body<'b>, Refusal> {
-    let mut body = Body { budget, lent: 0, held: Held::Whole(Bytes::new()) };
+    budget: &Arc<Budget>,
+) -> Result<Body, Refusal> {
+    let mut body = Body { budget: Arc::clone(budget), lent: 0, held: Held::Whole(Bytes::new()) };
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
     while let Some(frame) = incoming.frame().await {
         // Trailers tell nothing about a review.

@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -23,6 +21,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Limits;
 use super::drain::{Drain, Stage};
+use super::outgoing::Outgoing;
 use super::pace::Paced;
 use super::seats::Seat;
 use super::tls;
@@ -42,7 +41,7 @@ pub trait Desk: Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Outgoing>> + Send;
 }
 
 /// How one gets in.

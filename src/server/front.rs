@@ -6,15 +6,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::Limits;
-use super::body::{self, Budget};
+use super::body::{self, Body, Budget};
 use super::connection::Desk;
+use super::outgoing::Outgoing;
 use super::probes::{Readiness, Reply};
 use super::refusal::Refusal;
 use crate::admission::{Answer, Record, canary};
@@ -25,9 +24,13 @@ use crate::telemetry::metrics::Metrics;
 /// Answers a review; handed in from outside, so that this room knows no policy.
 pub type Answering = dyn for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync;
 
+/// Is told what was decided, for those who are not asked: must not wait.
+pub type Telling = dyn Fn(&Record<'_>) + Send + Sync;
+
 /// Takes reviews in and gives answers out.
 pub struct Front {
     answering: Arc<Answering>,
+    telling: Option<Arc<Telling>>,
     readiness: Readiness,
     limits: Limits,
     budget: Arc<Budget>,
@@ -44,7 +47,13 @@ impl Front {
     ) -> Self {
         let budget = Arc::new(Budget::new(limits.budget_bytes, metrics.bodies.clone()));
         let answering = Arc::new(answering);
-        Self { answering, readiness, limits, budget, metrics }
+        Self { answering, telling: None, readiness, limits, budget, metrics }
+    }
+
+    /// The same, and `telling` is told of each decision.
+    #[must_use]
+    pub fn telling(self, telling: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
+        Self { telling: Some(Arc::new(telling)), ..self }
     }
 
     async fn review(&self, request: &mut Request<Incoming>) -> Result<Reply, Refusal> {
@@ -55,7 +64,7 @@ impl Front {
         self.metrics.in_flight.inc();
         let Limits { body_bytes, body: patience, .. } = self.limits;
         let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await;
-        let reply = body.and_then(|body| self.decide(body.bytes()));
+        let reply = body.and_then(|body| self.decide(body));
         self.metrics.in_flight.dec();
         reply
     }
@@ -77,9 +86,10 @@ impl Front {
         Ok(response)
     }
 
-    fn decide(&self, body: &[u8]) -> Result<Reply, Refusal> {
+    fn decide(&self, review: Body) -> Result<Reply, Refusal> {
         let watch = Stopwatch::start();
         let policy = self.metrics.standing.policy();
+        let body = review.bytes();
         let answer = catch_unwind(AssertUnwindSafe(|| (self.answering)(body)));
         let took = watch.elapsed();
         self.metrics.request_bytes.inc_by(body.len() as u64);
@@ -93,7 +103,11 @@ impl Front {
         self.metrics.response_bytes.inc_by(answer.body.len() as u64);
         self.metrics.review(&answer.record, took);
         logs::decision(&answer.record, &policy.hash, took);
-        Ok(answered(answer.status, self.budget.answer(answer.body)))
+        if let Some(telling) = &self.telling {
+            telling(&answer.record);
+        }
+        let Answer { status, body, .. } = answer;
+        Ok(answered(status, Outgoing::answer(body, review)))
     }
 
     async fn refuse(&self, refusal: &Refusal, mut request: Request<Incoming>) -> Reply {
@@ -115,7 +129,7 @@ impl Front {
 impl Desk for Front {
     const NAME: &'static str = "admission";
 
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Outgoing> {
         let reply = match request.uri().path() {
             "/mutate" => self.review(&mut request).await,
             "/canary" => self.stamp(&mut request, true).await,
@@ -129,8 +143,8 @@ impl Desk for Front {
     }
 }
 
-fn answered(status: u16, json: Bytes) -> Reply {
-    let mut response = Response::new(Full::new(json));
+fn answered(status: u16, json: Outgoing) -> Reply {
+    let mut response = Response::new(json);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Desk;
 use super::drain::{Drain, Stage};
+use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::tls::CertSlot;
 use crate::telemetry::clock;
@@ -19,7 +19,7 @@ use crate::telemetry::standing::Standing;
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// A response as this server gives it.
-pub type Reply = Response<Full<Bytes>>;
+pub type Reply = Response<Outgoing>;
 
 /// Whether a review sent now would be answered.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ fn reads_only(request: &Request<Incoming>) -> Result<(), Refusal> {
 }
 
 fn text(kind: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(Outgoing::from(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

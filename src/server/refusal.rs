@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
+
+use super::outgoing::Outgoing;
 
 /// What was wrong with the request, or with us.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ impl Refusal {
     }
 
     /// The response.
-    pub fn response(&self) -> Response<Full<Bytes>> {
+    pub fn response(&self) -> Response<Outgoing> {
         let status = json!({
             "kind": "Status",
             "apiVersion": "v1",
@@ -101,7 +101,7 @@ impl Refusal {
             "reason": self.reason(),
             "code": self.status().as_u16(),
         });
-        let mut response = Response::new(Full::from(status.to_string()));
+        let mut response = Response::new(Outgoing::from(status.to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 
 use super::clock;
 use super::metrics::events::{EventMetrics, Fate};
+use crate::admission::Record;
 use crate::cluster::{Cluster, Instance, Reference};
+use crate::policy::Target;
+use crate::policy::target as catalogue;
 
 const QUEUE: usize = 64;
 /// How many different ones are remembered, so that each comes once in a while only.
@@ -45,7 +48,7 @@ impl Kind {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Occurrence {
     /// In one `CamelCase` word, for machines.
     pub reason: &'static str,
@@ -55,6 +58,15 @@ pub struct Occurrence {
     pub kind: Kind,
     /// The object it is about.
     pub regarding: Reference,
+    /// The decision that it tells of, if it is one. The same thing decided twice is still the same thing.
+    pub decision: Option<String>,
+}
+
+impl Occurrence {
+    fn same(&self, other: &Self) -> bool {
+        (self.reason, &self.note, self.kind, &self.regarding)
+            == (other.reason, &other.note, other.kind, &other.regarding)
+    }
 }
 
 /// Takes what happened. Never blocks, never fails.
@@ -103,6 +115,28 @@ impl Events {
     }
 }
 
+/// What a decision about a review is worth telling: that something was changed, refused, or passed in a pause.
+pub fn of_decision(record: &Record<'_>) -> Option<Occurrence> {
+    if record.dry_run {
+        return None;
+    }
+    let (reason, kind) = match (record.verdict, record.reason) {
+        ("refuse", _) => ("Refused", Kind::Warning),
+        ("amend", _) => ("Amended", Kind::Normal),
+        (_, "paused") => ("Paused", Kind::Normal),
+        _ => return None,
+    };
+    let target = catalogue::Kind::ALL.into_iter().find(|kind| kind.group_resource().1 == record.resource)?;
+    let target = Target { kind: target, namespace: &record.namespace, name: &record.name };
+    Some(Occurrence {
+        reason,
+        note: format!("{} by {} ({}): {}", record.operation, record.username, record.manager, record.message),
+        kind,
+        regarding: Reference::target(&target),
+        decision: Some(record.decision().to_owned()),
+    })
+}
+
 impl Poster {
     /// Posts, until nobody can say anything any more.
     pub async fn run(mut self, cluster: Cluster, instance: Instance) {
@@ -127,7 +161,7 @@ impl Poster {
     fn worth_it(&mut self, occurrence: &Occurrence) -> bool {
         let now = Instant::now();
         self.said.retain(|(at, _)| now.duration_since(*at) < AGAIN_AFTER);
-        if self.said.iter().any(|(_, earlier)| earlier == occurrence) {
+        if self.said.iter().any(|(_, earlier)| earlier.same(occurrence)) {
             return false;
         }
         if self.said.len() >= REMEMBERED {
@@ -162,11 +196,14 @@ fn body(instance: &Instance, when: Timestamp, occurrence: &Occurrence) -> (Refer
     let regarding = &occurrence.regarding;
     let namespace = regarding.namespace().unwrap_or("kube-system");
     let name = format!("{}.{:x}", regarding.name(), when.as_nanosecond());
+    let decision = occurrence.decision.as_ref().map(|id| format!(" (decision {id})")).unwrap_or_default();
+    let room = LONGEST_NOTE.saturating_sub(decision.len());
     let mut note = occurrence.note.clone();
-    if note.len() > LONGEST_NOTE {
-        note.truncate(note.floor_char_boundary(LONGEST_NOTE - '…'.len_utf8()));
+    if note.len() > room {
+        note.truncate(note.floor_char_boundary(room.saturating_sub('…'.len_utf8())));
         note.push('…');
     }
+    note.push_str(&decision);
     let event = json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -200,7 +237,12 @@ mod tests {
             note: note.to_owned(),
             kind: Kind::Normal,
             regarding: Reference::of::<DaemonSet>(Some("kube-system"), "aws-node"),
+            decision: None,
         }
+    }
+
+    fn decided(note: &str, id: &str) -> Occurrence {
+        Occurrence { decision: Some(id.to_owned()), ..occurrence(note) }
     }
 
     #[test]
@@ -221,6 +263,7 @@ mod tests {
         let (_events, mut poster) = Events::new(EventMetrics::default());
         assert!(poster.worth_it(&occurrence("a")));
         assert!(!poster.worth_it(&occurrence("a")));
+        assert!(!poster.worth_it(&decided("a", "another decision about the same")));
         assert!(poster.worth_it(&occurrence("b")));
         tokio::time::advance(AGAIN_AFTER).await;
         assert!(poster.worth_it(&occurrence("a")));
@@ -244,9 +287,13 @@ mod tests {
     #[test]
     fn a_long_note_is_cut_where_a_character_ends() {
         let instance = Instance::new("kube-system/cni-steward".parse().unwrap(), "a".into());
-        let (_, event) = body(&instance, Timestamp::UNIX_EPOCH, &occurrence(&"ü".repeat(600)));
+        let long = "ü".repeat(600);
+        let (_, event) = body(&instance, Timestamp::UNIX_EPOCH, &occurrence(&long));
         let note = event["note"].as_str().unwrap();
         assert!(note.len() <= LONGEST_NOTE && note.ends_with('…'), "{} bytes", note.len());
+        let (_, event) = body(&instance, Timestamp::UNIX_EPOCH, &decided(&long, "1-2-3"));
+        let note = event["note"].as_str().unwrap();
+        assert!(note.len() <= LONGEST_NOTE && note.ends_with("… (decision 1-2-3)"), "{} bytes", note.len());
         assert_eq!(event["eventTime"], "1970-01-01T00:00:00.000000Z");
     }
 }

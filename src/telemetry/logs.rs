@@ -85,7 +85,7 @@ static JSON: OnceLock<Sink> = OnceLock::new();
 struct Line<'r> {
     timestamp: String,
     level: &'static str,
-    uid: &'r str,
+    decision: &'r str,
     operation: &'r str,
     resource: &'r str,
     namespace: &'r str,
@@ -107,13 +107,12 @@ pub fn decision(record: &Record<'_>, policy: &str, took: Duration) {
         return;
     }
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    // A uid that is longer is not the API server's.
-    let uid: &str = record.uid.get(..64).unwrap_or(&record.uid);
+    let decision = record.decision();
     if let Some(sink) = JSON.get() {
         let line = Line {
             timestamp: format!("{:.6}", clock::now()),
             level: if outside { "DEBUG" } else { "INFO" },
-            uid,
+            decision,
             operation: record.operation,
             resource: record.resource,
             namespace: &record.namespace,
@@ -137,7 +136,7 @@ pub fn decision(record: &Record<'_>, policy: &str, took: Duration) {
         ($level:expr) => {
             tracing::event!(
                 $level,
-                uid,
+                decision,
                 operation = record.operation,
                 resource = record.resource,
                 namespace = &*record.namespace,

@@ -218,5 +218,5 @@ pub(super) fn stepped(means: &Means, step: &Step) {
 fn say(means: &Means, reason: &'static str, note: String, kind: Kind, secret: bool) {
     let instance = &means.instance;
     let regarding = if secret { Secret::reference(instance) } else { Configuration::reference(instance) };
-    means.events.say(Occurrence { reason, note, kind, regarding });
+    means.events.say(Occurrence { reason, note, kind, regarding, decision: None });
 }

@@ -65,7 +65,7 @@ impl Script {
 
     pub(crate) async fn cluster(&self) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = Some(self.kubeconfig(folder.path()));
+        let kubeconfig = vec![self.kubeconfig(folder.path())];
         let request_timeout = Duration::from_millis(700);
         Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
             .await

@@ -13,10 +13,14 @@
 mod support;
 
 mod account;
+mod adopt;
 mod answers;
+mod audit;
 mod capa;
 mod chart;
+mod docs;
 mod draw;
+mod explain;
 mod exported;
 mod features;
 mod forecast;
@@ -25,6 +29,8 @@ mod helm;
 mod leader;
 mod modes;
 mod pairs;
+mod prepared;
+mod purge;
 mod raw;
 mod real;
 mod repair;
@@ -32,6 +38,7 @@ mod replay;
 mod scene;
 mod sequences;
 mod state;
+mod status;
 mod trust;
 mod writers;
 
@@ -46,9 +53,13 @@ fn main() {
         raw::CASES,
         capa::CASES,
         chart::CASES,
+        docs::CASES,
         account::CASES,
         leader::CASES,
         trust::CASES,
+        status::CASES,
+        explain::CASES,
+        audit::CASES,
         helm::CASES,
         writers::CASES,
         modes::CASES,
@@ -56,6 +67,8 @@ fn main() {
         pairs::CASES,
         exported::CASES,
         repair::CASES,
+        &purge::cases(),
+        adopt::CASES,
         &sequences::cases(),
         &real::cases(),
     ]

@@ -74,7 +74,7 @@ impl Outcome {
     pub(crate) fn of_the_webhook(review: &Value, policy: &Policy) -> Self {
         let body = review.to_string();
         let answer = cni_steward::admission::answer(body.as_bytes(), policy, clock::now());
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.body.whole(body.as_bytes())).unwrap();
         let response = &answer["response"];
         if response["allowed"] != true {
             return Self::Refused;

@@ -16,6 +16,7 @@ need ip iproute2
 need nsenter util-linux
 need unshare util-linux
 need mount mount
+[ -x /usr/lib/cni/bridge ] || { lacks+=("the CNI plugin bridge"); packages+=(containernetworking-plugins); }
 if [ ${#lacks[@]} -eq 0 ] && ! unshare --mount --net --pid --fork --kill-child --mount-proc true 2>/dev/null; then
   lacks+=("the right to make namespaces")
 fi

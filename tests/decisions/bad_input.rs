@@ -9,7 +9,7 @@ use super::write::{Seen, Write, adopt, daemon_set, entry, see};
 fn assert_unreadable(body: &[u8], says: &str) {
     let seen = see(body, &adopt());
     assert_eq!((seen.answer.status, seen.verdict()), (400, "error"));
-    let status: Value = serde_json::from_slice(&seen.answer.body).unwrap();
+    let status: Value = serde_json::from_slice(&seen.answer.body.whole(body)).unwrap();
     assert_eq!((&status["kind"], &status["reason"]), (&json!("Status"), &json!("BadRequest")));
     let message = status["message"].as_str().unwrap();
     assert!(message.contains(says), "{message:?} should say {says:?}");

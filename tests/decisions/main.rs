@@ -16,6 +16,7 @@ mod adopt;
 mod bad_input;
 mod block;
 mod cluster_api;
+mod explain;
 mod left_alone;
 mod observe;
 mod recorded;

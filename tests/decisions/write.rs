@@ -146,7 +146,7 @@ impl Write {
 pub fn see(body: &[u8], policy: &Policy) -> Seen {
     // An answer borrows from its body.
     let answer = answer(body.to_vec().leak(), policy, now());
-    let review: Value = serde_json::from_slice(&answer.body).unwrap();
+    let review: Value = serde_json::from_slice(&answer.body.whole(body)).unwrap();
     let response = review["response"].clone();
     let patch = response["patch"].as_str().map(|patch| {
         let bytes = base64::engine::general_purpose::STANDARD.decode(patch).unwrap();

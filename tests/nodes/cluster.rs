@@ -31,6 +31,9 @@ pub(crate) const PAUSE: &str = "cni-steward.test/pause:1";
 
 pub(crate) const ADDRESSES: [&str; 2] = [ADDRESS, "10.240.0.3"];
 
+/// Where Debian puts them.
+const PLUGINS: &str = "/usr/lib/cni";
+
 /// Long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -86,6 +89,30 @@ impl Cluster {
     pub(crate) fn import(&self, archive: &Path) {
         for node in &self.nodes {
             import(&node.socket, archive);
+        }
+    }
+
+    /// Gives the Pods of both nodes addresses, by the `bridge` plugin: from now on the nodes can be ready.
+    pub(crate) fn bring_network(&self) {
+        for number in [1, 2] {
+            let folder = cell::folder().join(format!("node{number}"));
+            let (plugins, networks) = (folder.join("plugins"), folder.join("networks"));
+            for folder in [&plugins, &networks] {
+                std::fs::create_dir_all(folder).unwrap();
+            }
+            for plugin in ["bridge", "host-local", "loopback"] {
+                std::fs::copy(Path::new(PLUGINS).join(plugin), plugins.join(plugin)).unwrap();
+            }
+            let network = json!({
+                "cniVersion": "0.4.0", "name": "bridge", "plugins": [{
+                    "type": "bridge", "bridge": "cni0", "isGateway": true,
+                    "ipam": {"type": "host-local", "subnet": format!("10.241.{number}.0/24"), "dataDir": folder.join("addresses")},
+                }],
+            });
+            // Whole at once: containerd looks whenever something appears.
+            let draft = folder.join("network.conflist");
+            std::fs::write(&draft, network.to_string()).unwrap();
+            std::fs::rename(&draft, networks.join("10-bridge.conflist")).unwrap();
         }
     }
 
@@ -188,8 +215,8 @@ state = "{folder}/containerd-state"
   # runc may not lower the score on every machine.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{folder}/no-plugins"
-    conf_dir = "{folder}/no-network"
+    bin_dir = "{folder}/plugins"
+    conf_dir = "{folder}/networks"
 "#
     )
 }

@@ -20,6 +20,7 @@ mod chart;
 mod cluster;
 mod harness;
 mod planned;
+mod purge;
 mod repair;
 #[path = "../cluster/scene.rs"]
 #[allow(dead_code, reason = "of what an adopted object looks like")]
@@ -33,7 +34,7 @@ fn main() {
         harness::victim();
     }
     // What runs in a cell, and what looks at cells.
-    let within = [harness::CASES, chart::CASES, repair::CASES, planned::CASES].concat();
+    let within = [harness::CASES, chart::CASES, repair::CASES, planned::CASES, purge::CASES].concat();
     if cell::is_inside() {
         let cases = [&within, harness::HIDDEN].concat();
         suite(None, |case| (case.run)()).run(&cases);

@@ -442,7 +442,8 @@ impl World<'_> {
             manager: said.record.manager.to_string(),
             message: said.record.message,
         };
-        let reply: Value = serde_json::from_slice(&said.body).map_err(|error| error.to_string())?;
+        let reply: Value =
+            serde_json::from_slice(&said.body.whole(body.as_bytes())).map_err(|error| error.to_string())?;
         let Some(patch) = reply["response"]["patch"].as_str() else { return Ok((told, None)) };
         let patch =
             base64::engine::general_purpose::STANDARD.decode(patch).map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cni_steward::admission::Answer;
+use cni_steward::admission::reply::{self, Say};
 
 use crate::client::post;
 use crate::server::{echo, echoing, short, start};
@@ -122,21 +123,26 @@ async fn large_bodies_leave_room_for_small_ones() {
     server.counts("cni_steward_reviews_in_flight_bytes 0").await;
 }
 
-/// Fault 27.
-/// Fault 49: an answer that its peer does not read is memory too.
+/// A long answer is made from its review while the peer takes it.
+fn lending(body: &[u8]) -> Answer<'_> {
+    let reply = echo(body);
+    if body.len() < LIMIT {
+        return reply;
+    }
+    let patch = std::str::from_utf8(body).unwrap().into();
+    Answer { body: reply::review("1", Say::Patch(patch, body), &[], None), ..reply }
+}
+
+/// Fault 49: an answer that its peer does not read keeps its review in memory.
 #[tokio::test]
 async fn answers_that_nobody_reads_leave_less_room_for_large_bodies() {
-    const ANSWER: usize = 12 << 20;
     let limits =
-        cni_steward::server::Limits { budget_bytes: 16 << 20, answer: Duration::from_mins(1), ..short() };
-    let server = start(limits, |body: &[u8]| {
-        let reply = echo(body);
-        if body == b"{}" { Answer { body: vec![b' '; ANSWER], ..reply } } else { reply }
-    })
-    .await;
+        cni_steward::server::Limits { budget_bytes: 11 << 20, answer: Duration::from_mins(1), ..short() };
+    let server = start(limits, lending).await;
     let mut deaf = server.connect().await;
-    deaf.send(post("{}")).await;
-    server.counts(&format!("cni_steward_reviews_in_flight_bytes {ANSWER}")).await;
+    deaf.send(post(&" ".repeat(LIMIT))).await;
+    server.counts("cni_steward_review_duration_seconds_count 1").await;
+    server.counts(&format!("cni_steward_reviews_in_flight_bytes {LIMIT}")).await;
     let mut large = server.connect().await;
     large.send(post(&" ".repeat(4 << 20))).await;
     assert_eq!(large.reply().await.unwrap().status, 503);
@@ -150,6 +156,22 @@ async fn answers_that_nobody_reads_leave_less_room_for_large_bodies() {
     assert_eq!(large.reply().await.unwrap().status, 200);
 }
 
+#[tokio::test]
+async fn a_long_answer_comes_whole_with_its_length() {
+    let server = start(cni_steward::server::Limits::default(), lending).await;
+    let mut client = server.connect().await;
+    for _ in 0..2 {
+        client.send(post(&"{\"a\": 0}".repeat(LIMIT / 8))).await;
+        let reply = client.reply().await.unwrap();
+        let review: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        let patch = review["response"]["patch"].as_str().unwrap();
+        assert_eq!(patch.len(), LIMIT.div_ceil(3) * 4);
+        assert!(patch.starts_with(&"eyJhIjogMH17ImEiOiAwfXsiYSI6IDB9".repeat(4)), "{}", &patch[..200]);
+        server.counts("cni_steward_reviews_in_flight_bytes 0").await;
+    }
+}
+
+/// Fault 27.
 #[tokio::test]
 async fn expect_100_continue_is_answered_before_the_body_comes() {
     let server = echoing().await;

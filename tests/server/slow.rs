@@ -66,7 +66,7 @@ async fn a_body_that_dribbles_is_408_when_its_time_is_over() {
 }
 
 fn verbose(body: &[u8]) -> Answer<'_> {
-    Answer { body: vec![b' '; 16 << 20], ..echo(body) }
+    Answer { body: vec![b' '; 16 << 20].into(), ..echo(body) }
 }
 
 #[tokio::test]

@@ -446,6 +446,20 @@ impl ControlPlane {
     }
 }
 
+/// Who wrote workload or identity, and what webhooks had to say about it; nothing else.
+const AUDIT: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch]
+    resources:
+      - {group: apps, resources: [daemonsets]}
+      - {group: rbac.authorization.k8s.io, resources: [clusterroles, clusterrolebindings]}
+  - level: None
+";
+
 /// Prefixes of keys that change although nobody writes.
 const OF_ITS_OWN_ACCORD: [&str; 5] = [
     "/registry/leases/",
@@ -542,6 +556,7 @@ fn start_server(
     let built = version.server().path().unwrap_or_else(|missing| panic!("{missing}"));
     std::os::unix::fs::symlink(built, &program).unwrap();
     let file = |name: &str| text(&folder.join(name)).to_owned();
+    std::fs::write(folder.join("audit.yaml"), AUDIT).unwrap();
     // The server's name in a lease of its own, renewed every few seconds.
     let mut gates = "APIServerIdentity=false".to_owned();
     if version == Version::V1_36 {
@@ -563,6 +578,8 @@ fn start_server(
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
             "--allow-privileged=true".to_owned(),
             format!("--feature-gates={gates}"),
+            format!("--audit-policy-file={}", file("audit.yaml")),
+            format!("--audit-log-path={}", file("audit.log")),
         ];
         args.extend(around.args().into_iter().map(str::to_owned));
         let mut process = Background::start(&program, &args, &log);

@@ -14,10 +14,13 @@
 )]
 
 pub(crate) mod balancer;
+pub(crate) mod book;
 pub(crate) mod control_plane;
 pub(crate) mod fixtures;
 pub(crate) mod http;
 pub(crate) mod load;
+pub(crate) mod remains;
+pub(crate) mod schema;
 pub(crate) mod steward;
 pub(crate) mod suite;
 pub(crate) mod tools;

@@ -52,7 +52,7 @@ pub fn echo(body: &[u8]) -> Answer<'_> {
         reason: "test",
         ..Record::default()
     };
-    Answer { status: 200, body: format!("{{\"bytes\":{}}}", body.len()).into_bytes(), record }
+    Answer { status: 200, body: format!("{{\"bytes\":{}}}", body.len()).into_bytes().into(), record }
 }
 
 /// A server with default limits that says how long each body was.

@@ -23,6 +23,9 @@ pub(crate) enum Tool {
     Scheduler,
     Kubelet,
     Pause,
+    Chromium,
+    Zsh,
+    Fish,
 }
 
 impl Tool {
@@ -43,8 +46,14 @@ impl Tool {
             Self::Scheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
             Self::Pause => "pause",
+            Self::Chromium => "chromium",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
         }
     }
+
+    /// Programs that a machine has from its distribution, by the name of the package.
+    const PACKAGES: [Self; 3] = [Self::Chromium, Self::Zsh, Self::Fish];
 
     /// Where it is.
     pub(crate) fn path(self) -> Result<&'static Path, Missing> {
@@ -58,7 +67,16 @@ pub(crate) struct Missing(pub(crate) Vec<&'static str>);
 
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "missing: {}; get it with `make control-plane`", self.0.join(", "))
+        let of_the_machine = |name: &&str| Tool::PACKAGES.iter().any(|tool| tool.name() == *name);
+        let (packages, built): (Vec<&str>, Vec<&str>) = self.0.iter().partition(|name| of_the_machine(name));
+        let mut ways = Vec::new();
+        if !built.is_empty() {
+            ways.push("get it with `make control-plane`".to_owned());
+        }
+        if !packages.is_empty() {
+            ways.push(format!("Debian: apt-get install --no-install-recommends {}", packages.join(" ")));
+        }
+        write!(f, "missing: {}; {}", self.0.join(", "), ways.join("; "))
     }
 }
 
@@ -86,6 +104,16 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
             .lines()
             .filter_map(|line| line.split_once('='))
             .map(|(name, path)| (name.to_owned(), path.into()))
+            .chain(
+                Tool::PACKAGES
+                    .iter()
+                    .filter_map(|tool| Some((tool.name().to_owned(), in_path(tool.name())?))),
+            )
             .collect()
     })
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

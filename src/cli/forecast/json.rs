@@ -164,7 +164,8 @@ const fn reason(silence: &Silence) -> &'static str {
     }
 }
 
-const fn word(answer: Answer) -> &'static str {
+/// The word of the contract for an answer.
+pub(in crate::cli) const fn word(answer: Answer) -> &'static str {
     match answer {
         Answer::Accepts => "Accepts",
         Answer::Skips => "Skips",

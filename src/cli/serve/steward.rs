@@ -39,6 +39,7 @@ pub(super) struct Steward {
     election: JoinHandle<()>,
     loops: JoinSet<(&'static str, Result<(), JoinError>)>,
     metrics: Arc<Metrics>,
+    events: Events,
 }
 
 impl Steward {
@@ -64,11 +65,17 @@ impl Steward {
         let leaving = drain.clone();
         let election = tokio::spawn(async move { candidate.run(leaving.leaving()).await });
         metrics.loops.set("lease", true);
-        let mut steward = Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics) };
+        let mut steward =
+            Self { election, loops: JoinSet::new(), metrics: Arc::clone(metrics), events: events.clone() };
         steward.spawn("events", poster.run(cluster.clone(), instance.clone()));
         let metrics = Arc::clone(metrics);
         steward.spawn_loops(Ground { cluster, instance, leadership, events, metrics, policy }, keeper);
         steward
+    }
+
+    /// Where Events are told.
+    pub(super) fn events(&self) -> Events {
+        self.events.clone()
     }
 
     /// A line for each loop that looks after the cluster.

@@ -6,14 +6,14 @@ use crate::policy::object::Object;
 use crate::policy::rules::Release;
 
 /// Whom an object's stamps name.
-enum Claim {
+pub(super) enum Claim {
     Nobody,
     Ours,
     Theirs(String),
 }
 
 impl Claim {
-    fn of(object: &Object<'_>, ours: &Release) -> Self {
+    pub(super) fn of(object: &Object<'_>, ours: &Release) -> Self {
         let name = object.annotations.get(RELEASE_NAME);
         let namespace = object.annotations.get(RELEASE_NAMESPACE);
         match (name, namespace) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::scene::{CAPA, MANAGED_BY, label, owners};
 use crate::support::control_plane::{ControlPlane, User, Version};
-use crate::support::steward::{BINARY, Steward};
+use crate::support::steward::{BINARY, Steward, run};
 use crate::support::watchdog::{Background, Folder};
 use crate::support::{free_port, tail, until};
 
@@ -93,6 +93,12 @@ pub(super) fn contested() {
     ] {
         assert!(note.contains(word), "expected {word} in {note}");
     }
+    let kubeconfig = plane.kubeconfig(User::Joe);
+    let status = run(&["status", "-o", "json", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let told: Value =
+        serde_json::from_str(&status.stdout).unwrap_or_else(|error| panic!("{error}: {status}"));
+    assert_eq!(told["findings"][0]["code"], "CS007", "{told:#}");
+    assert!(told["findings"][0]["message"].as_str().unwrap().contains("kubectl-label changes"), "{told:#}");
 }
 
 /// Ten minutes are half a minute here: the reconciler's time passes twenty times faster.

@@ -1,0 +1,38 @@
+//! Ctrl-C, a closed terminal and SIGTERM: the write under way ends, the next one does not begin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::greeting::say;
+
+/// Whether somebody asked to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Listens from now on; a second signal ends the program at once. Must be called on a runtime.
+    pub fn listen() -> anyhow::Result<Self> {
+        let interrupt = Self::default();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            let mut signals = signal(kind).context("cannot listen for signals")?;
+            let told = Arc::clone(&interrupt.0);
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    if told.swap(true, Ordering::Relaxed) {
+                        std::process::exit(130);
+                    }
+                    say("stopping after the write that is under way; once more to stop at once");
+                }
+            });
+        }
+        Ok(interrupt)
+    }
+
+    /// Whether to stop now.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,107 @@
+//! The part of an object that a command may change and an undo brings back.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// Labels, annotations and field ownership of one stored object, and which state of it this is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// JSON text of `metadata.managedFields`; empty when there is none.
+    pub managed_fields: String,
+}
+
+#[derive(Deserialize)]
+struct Whole<'a> {
+    #[serde(borrow)]
+    metadata: Parts<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Parts<'a> {
+    uid: String,
+    resource_version: String,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(borrow)]
+    managed_fields: Option<&'a RawValue>,
+}
+
+impl Metadata {
+    /// Of a stored object, given as JSON text. The error says in a few words what is odd about it.
+    pub fn of(stored: &str) -> Result<Self, String> {
+        serde_json::from_str::<Whole<'_>>(stored)
+            .map(|whole| whole.metadata.into())
+            .map_err(|error| format!("it is no Kubernetes object: {error}"))
+    }
+
+    /// Reads what [`Self::json`] wrote.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str::<Parts<'_>>(text).map(Into::into).map_err(|error| error.to_string())
+    }
+
+    /// For the undo file.
+    pub(super) fn json(&self) -> Value {
+        let list: Value = serde_json::from_str(&self.managed_fields).unwrap_or_default();
+        json!({
+            "uid": self.uid,
+            "resourceVersion": self.version,
+            "labels": self.labels,
+            "annotations": self.annotations,
+            "managedFields": list,
+        })
+    }
+
+    /// Puts labels, annotations and field ownership into an object.
+    pub fn put(&self, object: &mut Value) {
+        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+        for (name, map) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if map.is_empty() {
+                metadata.shift_remove(name);
+            } else {
+                metadata.insert(name.to_owned(), json!(map));
+            }
+        }
+        if let Ok(list) = serde_json::from_str(&self.managed_fields) {
+            metadata.insert("managedFields".to_owned(), list);
+        }
+    }
+
+    /// Whether nobody has changed labels, annotations or field ownership between the two. Entries about subresources do not
+    /// count: controllers write a status all the time.
+    pub fn same(&self, other: &Self) -> bool {
+        self.labels == other.labels
+            && self.annotations == other.annotations
+            && entries(&self.managed_fields) == entries(&other.managed_fields)
+    }
+}
+
+/// The entries about the object itself.
+fn entries(list: &str) -> Vec<Value> {
+    let list: Vec<Value> = serde_json::from_str(list).unwrap_or_default();
+    list.into_iter().filter(|entry| entry.get("subresource").is_none()).collect()
+}
+
+impl From<Parts<'_>> for Metadata {
+    fn from(parts: Parts<'_>) -> Self {
+        Self {
+            uid: parts.uid,
+            version: parts.resource_version,
+            labels: parts.labels.unwrap_or_default(),
+            annotations: parts.annotations.unwrap_or_default(),
+            managed_fields: parts.managed_fields.map(RawValue::get).unwrap_or_default().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Killed after each single write of adopt and of its undo; and stopped by a person.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use super::desk::{Desk, assert_back, stored};
+use crate::scene::assert_stamped_and_owned;
+use crate::support::control_plane::{ControlPlane, Version};
+use crate::support::fixtures;
+use crate::support::watchdog;
+
+/// Two for each object, one for the schema, which has no stamps.
+const WRITES: usize = 11;
+/// Two for each object.
+const UNDO_WRITES: usize = 12;
+
+pub(super) fn all() {
+    let plane = ControlPlane::start(Version::V1_36);
+    plane.eks_apply(fixtures::EKS_APPLY).ok();
+    let desk = Desk::at(&plane);
+    let before = stored(&plane);
+    let undo = |words: &[&str]| {
+        let file = desk.undo_file();
+        [&["adopt", "--undo", &file, "--yes"], words]
+            .concat()
+            .iter()
+            .map(|&word| word.to_owned())
+            .collect::<Vec<_>>()
+    };
+    for write in 1..=WRITES {
+        let why = format!("killed after write {write}");
+        desk.die_at(&format!("after-write-{write}"), &["adopt", "--yes"]);
+        let output = desk.run(&["adopt", "--yes"]);
+        output.ok();
+        if write < WRITES {
+            assert!(output.stderr.contains("going on with the run that was cut off"), "{why}: {output}");
+        }
+        for one in stored(&plane) {
+            assert_stamped_and_owned(&one.object);
+        }
+        // The undo is killed as well, after a write of its own.
+        let words = undo(&[]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        desk.die_at(&format!("after-write-{write}"), &words);
+        let output = desk.run(&words);
+        assert_back(&before, &stored(&plane), &format!("{why}, and so was its undo\n{output}"));
+        output.ok();
+        desk.end_pause();
+        desk.forget();
+
+        // Undone at once, from the middle.
+        desk.die_at(&format!("after-write-{write}"), &["adopt", "--yes"]);
+        let words = undo(&[]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = desk.run(&words);
+        assert_back(&before, &stored(&plane), &format!("{why}, then undone\n{output}"));
+        output.ok();
+        desk.end_pause();
+        desk.forget();
+    }
+    desk.run(&["adopt", "--yes"]).ok();
+    let words = undo(&[]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    desk.die_at(&format!("after-write-{UNDO_WRITES}"), &words);
+    desk.run(&words).ok();
+    assert_back(&before, &stored(&plane), "killed after the last write of the undo");
+}
+
+pub(super) fn interrupted() {
+    let plane = ControlPlane::start(Version::V1_36);
+    plane.eks_apply(fixtures::EKS_APPLY).ok();
+    let before = stored(&plane);
+    for signal in ["INT", "HUP"] {
+        let desk = Desk::at(&plane);
+        let mut command = desk.command(&["adopt", "--yes"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        while !told.contains("\n2/11 ") {
+            assert!(lines.read_line(&mut told).unwrap() > 0, "ended early: {told}");
+        }
+        // The next write hangs until the signal has surely arrived.
+        let [server, _] = plane.pids();
+        watchdog::signal(server, "STOP");
+        watchdog::signal(child.id(), signal);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        watchdog::signal(server, "CONT");
+        lines.read_to_string(&mut told).unwrap();
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(1), "{signal}: {told}");
+        for word in
+            ["stopped: ", " of 11 writes are done and every object is whole", "go on with: ", "--undo "]
+        {
+            assert!(told.contains(word), "{signal}: expected {word:?} in\n{told}");
+        }
+        assert!(!told.contains("11/11"), "{signal}: {told}");
+        let file = desk.undo_file();
+        desk.run(&["adopt", "--yes"]).ok();
+        desk.run(&["adopt", "--undo", &file, "--yes"]).ok();
+        assert_back(&before, &stored(&plane), signal);
+        desk.end_pause();
+    }
+}

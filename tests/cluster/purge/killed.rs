@@ -1,0 +1,81 @@
+//! `kill -9` before and after every single write, of the purge and of its undo: the second run ends right.
+
+use super::ground::Ground;
+use crate::scene::NEW;
+use crate::support::control_plane::Version;
+use crate::support::suite::Case;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "purge::killed_around_each_deletion_the_second_run_ends_right", needs: NEW, run: deletions },
+    Case {
+        name: "purge::killed_around_each_write_of_the_undo_the_second_run_ends_right",
+        needs: NEW,
+        run: returns,
+    },
+];
+
+/// In the order in which they go.
+const KINDS: [&str; 6] = [
+    "DaemonSet",
+    "ClusterRoleBinding",
+    "ClusterRole",
+    "ServiceAccount",
+    "ConfigMap",
+    "CustomResourceDefinition",
+];
+const ABORTED: i32 = -1;
+
+fn deletions() {
+    let ground = Ground::with_eks(Version::V1_36);
+    ground.nodes(&["a"]);
+    let before = ground.objects();
+    let _collector = ground.collector();
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        for point in [format!("before-delete-{kind}"), format!("after-delete-{kind}")] {
+            let undo = ground.file(&point);
+            let args = ["--yes", "--managed-addon-absent", "--accept-network-loss", "1", "--undo-file"];
+            let died = ground.purge_until(&point, &[&args[..], &[&undo]].concat());
+            assert_eq!(died.code, ABORTED, "expected it to die at {point}, got {died}");
+            let left = ground.names();
+            for gone in &KINDS[..number] {
+                assert!(
+                    !left.contains(&(*gone).to_owned()),
+                    "expected {gone} to be gone at {point}: {left:?}"
+                );
+            }
+            for stays in &KINDS[number + 1..] {
+                assert!(
+                    left.contains(&(*stays).to_owned()),
+                    "expected {stays} to be there at {point}: {left:?}"
+                );
+            }
+
+            // The very same command; the nodes have lost their network already.
+            let done = ground.purge(&[&args[..], &[&undo]].concat());
+            assert_eq!((done.code, ground.names()), (0, Vec::new()), "after {point}: {done}");
+
+            let back = ground.purge(&["--undo", &undo, "--yes"]);
+            assert_eq!(back.code, 0, "after {point}: {back}");
+            ground.assert_back(&before);
+        }
+    }
+}
+
+fn returns() {
+    let ground = Ground::with_eks(Version::V1_36);
+    let before = ground.objects();
+    let _collector = ground.collector();
+    for kind in KINDS {
+        for point in ["before-create", "after-create", "before-owners", "after-owners"] {
+            let point = format!("{point}-{kind}");
+            let undo = ground.file(&point);
+            let done = ground.purge(&["--yes", "--managed-addon-absent", "--undo-file", &undo]);
+            assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
+            let died = ground.purge_until(&point, &["--undo", &undo, "--yes"]);
+            assert_eq!(died.code, ABORTED, "expected it to die at {point}, got {died}");
+            let back = ground.purge(&["--undo", &undo, "--yes"]);
+            assert_eq!(back.code, 0, "after {point}: {back}");
+            ground.assert_back(&before);
+        }
+    }
+}
