@@ -11,7 +11,7 @@ pub mod refuse;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::policy::rules::{ManagedAddon, Mode, Policy};
+use crate::policy::rules::{EKS, ManagedAddon, Mode, Policy};
 use crate::policy::{Kind, Target, pattern::Pattern};
 
 pub use object::{KeyEdit, ObjectPlan, State};
@@ -95,6 +95,15 @@ pub fn plan(stored: &[Stored<'_>], wish: &Wish<'_>, now: Timestamp) -> Plan {
             }
             Err(refusal) => plan.refusals.push(refusal),
         }
+    }
+    let from_eks = || plan.objects.iter().any(|object| object.moved.iter().any(|moved| moved.manager == EKS));
+    if !wish.addon_absent && wish.policy.managed_addon == ManagedAddon::Unknown && from_eks() {
+        // Such an entry is the add-on's too, if that was there from the beginning.
+        plan.notes.push(format!(
+            "eks holds fields, as after the bootstrap. If you do not know that there is no managed add-on, which would take them \
+             back, ask: {}",
+            refuse::ask(stored)
+        ));
     }
     plan
 }

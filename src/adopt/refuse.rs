@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::{Stored, Wish};
 use crate::admission::object::alone;
 use crate::fields::Known;
-use crate::policy::change::{ALLOW_UNTIL, MANAGED_ADDON, MANAGED_BY};
-use crate::policy::object::{ARGO_TRACKING, FLUX_NAME, Object};
+use crate::policy::change::{ALLOW_UNTIL, MANAGED_ADDON, MANAGED_BY, Map};
+use crate::policy::object::{ARGO_TRACKING, FLUX_NAME};
 use crate::policy::rules::{ClusterApi, EKS, ManagedAddon, Mode, Policy};
 use crate::policy::{Kind, Reason, Target, pattern};
+use crate::purge::addon::cluster_name;
 
 /// The bootstrap writes an object once and at once; the managed add-on comes back.
 const BOOTSTRAP: SignedDuration = SignedDuration::from_mins(10);
@@ -128,11 +129,11 @@ pub(super) fn of_objects(stored: &[Stored<'_>], wish: &Wish<'_>) -> Vec<Refusal>
                 format!("look at it: kubectl get {} -o wide", named(target)),
             ));
         }
-        let Ok(object) = alone(text) else { continue };
-        found.extend(other_owner(target, &object, wish));
     }
+    found.extend(other_owners(&standing, wish));
     if !wish.addon_absent && wish.policy.managed_addon == ManagedAddon::Unknown {
-        found.extend(standing.iter().find_map(|(target, text)| addon(target, text)));
+        let ask = ask(stored);
+        found.extend(standing.iter().find_map(|(target, text)| addon(target, text, &ask)));
     }
     found
 }
@@ -147,31 +148,53 @@ fn is_aws(whole: &Value) -> bool {
         || chart.is_some_and(|chart| chart.starts_with(CHART))
 }
 
-/// Flux or Argo CD at work on an object that another owner shall have: each would take it back.
-fn other_owner(target: &Target<'_>, object: &Object<'_>, wish: &Wish<'_>) -> Option<Refusal> {
+/// Flux and Argo CD, where they are at work on objects that another owner shall have: each would take them back.
+fn other_owners(standing: &[(Target<'_>, &str)], wish: &Wish<'_>) -> Vec<Refusal> {
     let owner = wish.policy.owner.manager.as_str();
-    let marks = [
-        ("Flux", "flux", "helm-controller", object.labels.get(FLUX_NAME)),
-        ("Argo CD", "argocd", "argocd-controller", object.annotations.get(ARGO_TRACKING)),
+    let tools = [
+        ("Flux", "flux", "helm-controller", Map::Labels, FLUX_NAME),
+        ("Argo CD", "argocd", "argocd-controller", Map::Annotations, ARGO_TRACKING),
     ];
-    marks.into_iter().find_map(|(tool, word, manager, mark)| {
-        let of = mark?;
-        let absorbed = pattern::any(wish.absorb, manager) || pattern::any(&wish.policy.absorb, manager);
-        (owner != manager && !absorbed).then(|| {
-            Refusal::new(
+    let mut found = Vec::new();
+    for (tool, word, manager, map, key) in tools {
+        if owner == manager
+            || pattern::any(wish.absorb, manager)
+            || pattern::any(&wish.policy.absorb, manager)
+        {
+            continue;
+        }
+        let marked = |text: &str| {
+            alone(text).is_ok_and(|object| match map {
+                Map::Labels => object.labels.get(key).is_some(),
+                Map::Annotations => object.annotations.get(key).is_some(),
+            })
+        };
+        let names: Vec<String> =
+            standing.iter().filter(|(_, text)| marked(text)).map(|(target, _)| target.to_string()).collect();
+        if !names.is_empty() {
+            found.push(Refusal::new(
                 "other-owner",
-                format!("{target} is managed by {tool} ({of}), and {owner} shall own it"),
+                format!("{tool} manages {}, and {owner} shall own them", names.join(", ")),
                 format!(
-                    "to leave it with {tool}: cni-steward adopt --owner {word}; to take it from {tool}, remove it there first, \
-                     then: cni-steward adopt --absorb {manager}"
+                    "to leave them with {tool}: cni-steward adopt --owner {word}; to take them from {tool}, remove them there \
+                     first, then: cni-steward adopt --absorb {manager}"
                 ),
-            )
-        })
-    })
+            ));
+        }
+    }
+    found
+}
+
+/// The command that tells whether there is a managed add-on.
+pub(super) fn ask(stored: &[Stored<'_>]) -> String {
+    let workload = stored.iter().find(|one| one.target.kind == Kind::DaemonSet).and_then(|one| one.text);
+    let workload: Option<Value> = workload.and_then(|text| serde_json::from_str(text).ok());
+    let cluster = cluster_name(workload.as_ref()).unwrap_or("CLUSTER");
+    format!("aws eks describe-addon --cluster-name {cluster} --addon-name vpc-cni")
 }
 
 /// Signs of the managed add-on on one object.
-fn addon(target: &Target<'_>, text: &str) -> Option<Refusal> {
+fn addon(target: &Target<'_>, text: &str, ask: &str) -> Option<Refusal> {
     let object = alone(text).ok()?;
     let sign = if object.annotations.get(MANAGED_ADDON) == Some("true") {
         format!("it carries {MANAGED_ADDON}, which was set when the managed add-on wrote it")
@@ -187,9 +210,10 @@ fn addon(target: &Target<'_>, text: &str) -> Option<Refusal> {
     Some(Refusal::new(
         "managed-addon",
         format!("the EKS managed add-on seems to own {target} ({sign}); it would take back what is adopted"),
-        "ask AWS: aws eks describe-addon --cluster-name CLUSTER --addon-name vpc-cni. If it finds one, end it and keep the \
-         objects: aws eks delete-addon --cluster-name CLUSTER --addon-name vpc-cni --preserve. Then run adopt again with \
-         --managed-addon-absent",
+        format!(
+            "ask AWS: {ask}. If it finds one, end it and keep the objects: {}. Then run adopt again with --managed-addon-absent",
+            ask.replace("describe-addon", "delete-addon --preserve")
+        ),
     ))
 }
 

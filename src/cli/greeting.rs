@@ -45,7 +45,7 @@ impl Greeting<'_> {
             None => say("  metrics   off"),
         }
         if let Some(authority) = self.authority {
-            let ca = quoted(authority);
+            let ca = quoted(&authority.display().to_string());
             say(&format!("\ntry it:\n  curl --cacert {ca} https://{address}/readyz"));
             say(&format!(
                 "  curl --cacert {ca} -H 'content-type: application/json' \\\n    \
@@ -54,7 +54,7 @@ impl Greeting<'_> {
             say(&format!(
                 "register it with a cluster that runs on this machine:\n  \
                  {} export webhook --url https://{address}/mutate --ca {ca} | kubectl apply -f -",
-                quoted(&ourselves())
+                quoted(&ourselves().display().to_string())
             ));
         }
         say("\nstop it with Ctrl-C; twice to stop at once\n");
@@ -66,9 +66,8 @@ fn ourselves() -> PathBuf {
     std::env::args_os().next().map_or_else(|| "cni-steward".into(), PathBuf::from)
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

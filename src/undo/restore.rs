@@ -121,12 +121,8 @@ impl Case<'_> {
             }
         };
         let Self { before, base, current, .. } = *self;
-        self.keys(Map::Labels, [&before.labels, &base.labels, &current.labels], &mut plan);
-        self.keys(
-            Map::Annotations,
-            [&before.annotations, &base.annotations, &current.annotations],
-            &mut plan,
-        );
+        keys(Map::Labels, [&before.labels, &base.labels, &current.labels], &mut plan);
+        keys(Map::Annotations, [&before.annotations, &base.annotations, &current.annotations], &mut plan);
         let paused = self.paused();
         plan.step = if !plan.edits.is_empty() || (list.is_some() && !paused) {
             let until = (!paused).then(|| pause_until(self.now));
@@ -168,37 +164,32 @@ impl Case<'_> {
         }
     }
 
-    /// The keys of one map that are set back.
-    fn keys(
-        &self,
-        map: Map,
-        [before, base, current]: [&BTreeMap<String, String>; 3],
-        plan: &mut Restoration,
-    ) {
-        let mut keys: Vec<&String> = before.keys().chain(base.keys()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        for key in keys.into_iter().filter(|key| *key != ALLOW_UNTIL) {
-            let (was, left, stands) = (before.get(key), base.get(key), current.get(key));
-            if was == left || stands == was {
-                continue;
-            }
-            if stands == left {
-                let (from, to) = (stands.cloned(), was.cloned());
-                plan.edits.push(KeyEdit { map, key: key.clone(), from, to });
-            } else {
-                let map = map.name();
-                let says = stands.map_or("gone".to_owned(), |value| format!("{value:?}"));
-                plan.kept.push(format!("metadata.{map}[{key}] was changed since: it stays {says}"));
-            }
-        }
-    }
-
     fn paused(&self) -> bool {
         let value = self.current.annotations.get(ALLOW_UNTIL).map(String::as_str);
         match pause::read(value, self.now) {
             Pause::Until(until) => until.duration_since(self.now) >= ENOUGH,
             _ => false,
+        }
+    }
+}
+
+/// The keys of one map that are set back.
+fn keys(map: Map, [before, base, current]: [&BTreeMap<String, String>; 3], plan: &mut Restoration) {
+    let mut keys: Vec<&String> = before.keys().chain(base.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| *key != ALLOW_UNTIL) {
+        let (was, left, stands) = (before.get(key), base.get(key), current.get(key));
+        if was == left || stands == was {
+            continue;
+        }
+        if stands == left {
+            let (from, to) = (stands.cloned(), was.cloned());
+            plan.edits.push(KeyEdit { map, key: key.clone(), from, to });
+        } else {
+            let map = map.name();
+            let says = stands.map_or("gone".to_owned(), |value| format!("{value:?}"));
+            plan.kept.push(format!("metadata.{map}[{key}] was changed since: it stays {says}"));
         }
     }
 }

@@ -7,6 +7,8 @@
 
 mod read;
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{After, Mark, Saved, Undo};
@@ -87,5 +89,9 @@ fn chained(last: &str, line: &Value) -> String {
 /// So many bytes of the SHA-256, in hexadecimal.
 fn hash(text: &str, bytes: usize) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+    digest.as_ref().iter().take(bytes).fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        write!(hex, "{byte:02x}").ok();
+        hex
+    })
 }

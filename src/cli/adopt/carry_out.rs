@@ -8,11 +8,12 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::adopt::{self, ObjectPlan, Plan, State, Stored};
-use crate::cli::greeting::say;
+use crate::cli::greeting::{quoted, say};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::undo_file::UndoFile;
 use crate::cluster::{ApiError, Cluster, Patch, Reference, Writer};
 use crate::faults;
+use crate::fields::{List, compare};
 use crate::policy::writer::STEWARD;
 use crate::policy::{Policy, Target};
 use crate::undo::{Mark, Metadata};
@@ -104,7 +105,7 @@ impl Work<'_> {
     }
 
     fn undo(&self) -> String {
-        format!("cni-steward adopt --undo {}", super::quoted(&self.file.path().display().to_string()))
+        format!("cni-steward adopt --undo {}", quoted(&self.file.path().display().to_string()))
     }
 
     /// Writes one object until it is the owner's; `false` when somebody asked to stop.
@@ -183,12 +184,18 @@ impl Work<'_> {
                 continue;
             };
             let now = self.look(target, stored.get())?;
-            if now.state != State::Adopted {
-                let paths =
-                    now.edits.iter().map(|edit| format!("metadata.{}[{}]", edit.map.name(), edit.key));
-                let fields = now.fields.iter().map(|change| format!("the holders of {}", change.path));
-                let what: Vec<String> = paths.chain(fields).take(5).collect();
-                wrong.push(format!("{object}: {}", what.join(", ")));
+            let list = |text| List::parse(text).unwrap_or_default();
+            let keys = now.edits.iter().map(|edit| format!("metadata.{}[{}]", edit.map.name(), edit.key));
+            let (planned, stands) = (list(&object.after.managed_fields), list(&now.before.managed_fields));
+            let other = compare(&planned, &stands).into_iter();
+            let other = other.filter(|change| object.fields.iter().any(|moved| moved.path == change.path));
+            let holders = other.map(|change| format!("{} is held by {}", change.path, change.to.join(", ")));
+            let mut what: Vec<String> = keys.chain(holders).take(5).collect();
+            if now.state != State::Adopted && what.is_empty() {
+                what.push("its managedFields".to_owned());
+            }
+            if !what.is_empty() {
+                wrong.push(format!("{object}: {}", what.join("; ")));
             }
         }
         Ok(wrong)

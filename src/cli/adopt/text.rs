@@ -7,7 +7,9 @@ use crate::acceptance::Answer;
 use crate::adopt::{ObjectPlan, Plan, State};
 use crate::cli::changes;
 use crate::cli::forecast::Outlook;
-use crate::cluster::inventory::{Inventory, PolicySource};
+use crate::cli::greeting::quoted;
+use crate::cli::terminal::{Terminal, Tone};
+use crate::cluster::inventory::PolicySource;
 use crate::policy::Policy;
 use crate::policy::rules::Fields;
 use crate::undo::Place;
@@ -34,63 +36,97 @@ impl Told<'_> {
     }
 }
 
-struct Out(String);
+struct Out {
+    text: String,
+    terminal: Terminal,
+}
 
 impl Out {
     fn line(&mut self, text: &str) {
         // Writing to a String cannot fail.
-        writeln!(self.0, "{text}").ok();
+        writeln!(self.text, "{text}").ok();
+    }
+
+    /// A word and what there is to say. Never cut into lines: there are commands in it, to be copied.
+    fn say(&mut self, word: &str, tone: Tone, text: &str) {
+        let word = self.terminal.paint(tone, &format!("{word:<7}"));
+        self.line(&format!("{word} {text}"));
+    }
+
+    /// The name of an object, and how it stands.
+    fn title(&mut self, object: &ObjectPlan, state: &str) {
+        let name = self.terminal.paint(Tone::Strong, &object.to_string());
+        self.line(&format!("\n{name}{state}"));
     }
 }
 
 /// The whole plan.
-pub(super) fn plan(told: &Told<'_>, answers: Option<&Answers<'_>>, live: &Inventory) -> String {
-    let mut out = Out(String::new());
+pub(super) fn plan(
+    told: &Told<'_>,
+    answers: Option<&Answers<'_>>,
+    version: &str,
+    terminal: Terminal,
+) -> String {
+    let mut out = Out { text: String::new(), terminal };
     let release =
         told.policy.owner.release.as_ref().map_or("no release".to_owned(), |it| format!("release {it}"));
-    out.line(&format!("cluster {} ({})", told.place.url, live.version));
-    out.line(&format!("owner   {}, {release} (policy: {})", told.policy.owner.manager, told.source()));
+    let owner = &told.policy.owner.manager;
+    out.say("cluster", Tone::Strong, &format!("{} ({version})", told.place.url));
+    out.say("owner", Tone::Strong, &format!("{owner}, {release} (policy: {})", told.source()));
     for object in &told.plan.objects {
-        out.object(object, &told.policy.owner.manager);
+        out.object(object, owner);
     }
     out.line("");
     for offer in &told.plan.offers {
-        out.line(&format!(
-            "keeps   {} keeps {} paths of {}; to move them too: --absorb {}",
-            offer.manager,
-            offer.paths,
-            offer.objects.join(", "),
-            super::quoted(&offer.manager)
-        ));
+        let (manager, paths) = (&offer.manager, offer.paths);
+        let of = match offer.objects.as_slice() {
+            [one] => one.clone(),
+            many => format!("{} objects", many.len()),
+        };
+        let flag = quoted(manager);
+        out.say(
+            "keeps",
+            Tone::Warn,
+            &format!("{manager} keeps {paths} paths of {of}; to move them too: --absorb {flag}"),
+        );
     }
     for note in &told.plan.notes {
-        out.line(&format!("note    {note}"));
+        out.say("note", Tone::Warn, note);
     }
-    if told.plan.refusals.is_empty() {
-        match answers {
-            Some(answers) => out.foretold(answers),
-            None => out.without_chart(told),
-        }
+    let refused = !told.plan.refusals.is_empty();
+    match answers {
+        _ if refused => {}
+        Some(answers) => out.foretold(answers),
+        None => out.without_chart(told),
     }
-    let count = told.plan.changes().count();
-    out.line(&match count {
-        0 if told.plan.refusals.is_empty() => {
-            format!("nothing to do: {} owns what is there", told.policy.owner.manager)
-        }
-        _ => format!(
-            "{count} of {} objects change, in labels, annotations and field ownership alone; no Pod restarts",
-            told.plan.objects.iter().filter(|object| object.state != State::Absent).count()
-        ),
-    });
-    out.0
+    let (count, all) = (told.plan.changes().count(), &told.plan.objects);
+    let there = all.iter().filter(|object| object.state != State::Absent).count();
+    match count {
+        _ if refused => {}
+        0 => out.line(&format!("nothing to do: {owner} owns what is there")),
+        _ => out.line(&format!(
+            "{count} of {there} objects change, in labels, annotations and field ownership alone; no Pod restarts"
+        )),
+    }
+    out.text
+}
+
+/// Why nothing is written, for standard error.
+pub(super) fn refusals(plan: &Plan, terminal: Terminal) -> String {
+    let mut out = Out { text: String::new(), terminal };
+    for refusal in &plan.refusals {
+        out.say("refused", Tone::Bad, &refusal.message);
+        out.say("", Tone::Plain, &refusal.next);
+    }
+    out.text + "nothing was changed"
 }
 
 impl Out {
     fn object(&mut self, object: &ObjectPlan, owner: &str) {
         match object.state {
-            State::Absent => return self.line(&format!("\n{object}: not there")),
-            State::Adopted => return self.line(&format!("\n{object}: nothing to do")),
-            State::ToAdopt => self.line(&format!("\n{object}")),
+            State::Absent => return self.title(object, ": not there"),
+            State::Adopted => return self.title(object, ": nothing to do"),
+            State::ToAdopt => self.title(object, ""),
         }
         for edit in &object.edits {
             let line = changes::edit(edit.map, edit.key, edit.to.as_deref());
@@ -109,10 +145,10 @@ impl Out {
 
     fn foretold(&mut self, answers: &Answers<'_>) {
         if let Some(summary) = &answers.summary {
-            self.line(&format!("Helm 3  helm install {}", ends(summary.helm_3)));
-            self.line(&format!("Helm 4  helm install {}", ends(summary.helm_4)));
+            self.ends("Helm 3", "helm install", summary.helm_3);
+            self.ends("Helm 4", "helm install", summary.helm_4);
             if summary.skip_crds {
-                self.line(&format!("        with --skip-crds it {}", ends(summary.helm_4_without_crds)));
+                self.ends("", "with --skip-crds it", summary.helm_4_without_crds);
             }
         }
         for told in &answers.objects {
@@ -131,37 +167,49 @@ impl Out {
         self.line("");
     }
 
+    fn ends(&mut self, helm: &str, command: &str, answer: Answer) {
+        let (tone, end) = match answer {
+            Answer::Accepts | Answer::Skips => (Tone::Good, "succeeds"),
+            Answer::Invalid => (Tone::Bad, "is refused: the API server calls the result invalid"),
+            Answer::Conflicts => (Tone::Bad, "is refused: conflicts"),
+            Answer::NotOwned => (Tone::Bad, "is refused: invalid ownership metadata"),
+        };
+        self.say(helm, tone, &format!("{command} {end}"));
+    }
+
     fn without_chart(&mut self, told: &Told<'_>) {
         if told.policy.owner.release.is_none() {
-            return self.line("Helm    the owner has no Helm release, so nothing is stamped for one");
+            return self.say(
+                "Helm",
+                Tone::Plain,
+                "the owner has no Helm release, so nothing is stamped for one",
+            );
         }
-        self.line("Helm 3  its ownership check passes: every object carries the three marks of the release");
-        let others: Vec<&str> = told.plan.offers.iter().map(|offer| &*offer.manager).collect();
-        self.line(&match (told.policy.fields, others.as_slice()) {
-            (Fields::Stamp, _) => {
-                "Helm 4  asks for --force-conflicts: fields: Stamp leaves eks what it holds".to_owned()
-            }
-            (_, []) => "Helm 4  meets no conflict: nobody else holds fields".to_owned(),
-            (_, others) => {
-                format!("Helm 4  conflicts wherever the chart says something else than {}", others.join(", "))
-            }
-        });
-        if let Some(value) = told.plan.original_match_labels {
-            self.line(&format!(
-                "        the selector cannot change: set originalMatchLabels={value} in the chart's values"
-            ));
-        }
-        self.line(
-            "        path by path: --chart-manifest FILE, with what `helm template --include-crds` prints",
+        self.say(
+            "Helm 3",
+            Tone::Plain,
+            "its ownership check passes: every object carries the three marks of the release",
         );
-    }
-}
-
-fn ends(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Accepts | Answer::Skips => "succeeds",
-        Answer::Invalid => "is refused: the API server calls the result invalid",
-        Answer::Conflicts => "is refused: conflicts",
-        Answer::NotOwned => "is refused: invalid ownership metadata",
+        let others: Vec<&str> = told.plan.offers.iter().map(|offer| &*offer.manager).collect();
+        let text = match (told.policy.fields, others.as_slice()) {
+            (Fields::Stamp, _) => {
+                "asks for --force-conflicts: fields: Stamp leaves eks what it holds".to_owned()
+            }
+            (_, []) => "meets no conflict: nobody else holds fields".to_owned(),
+            (_, others) => {
+                format!("conflicts wherever the chart says something else than {}", others.join(", "))
+            }
+        };
+        self.say("Helm 4", Tone::Plain, &text);
+        if let Some(value) = told.plan.original_match_labels {
+            let text =
+                format!("the selector cannot change: set originalMatchLabels={value} in the chart's values");
+            self.say("", Tone::Plain, &text);
+        }
+        self.say(
+            "",
+            Tone::Plain,
+            "path by path: --chart-manifest FILE, with what `helm template --include-crds` prints",
+        );
     }
 }

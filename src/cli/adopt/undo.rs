@@ -10,15 +10,16 @@ use serde_json::value::RawValue;
 
 use crate::cli::changes;
 use crate::cli::confirm::{Answer, Consent};
-use crate::cli::greeting::say;
+use crate::cli::greeting::{quoted, say};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::print;
 use crate::cli::undo_file::{self, UndoFile};
-use crate::cluster::{Cluster, Patch, Reference, Writer};
+use crate::cluster::{Cluster, Patch, Query, Reference, Writer};
 use crate::faults;
+use crate::policy::change::{ALLOW_UNTIL, RELEASE_NAME, RELEASE_NAMESPACE};
 use crate::policy::writer::STEWARD;
 use crate::policy::{Kind, Target};
-use crate::undo::{Mark, Restoration, Saved, State, Undo, restore};
+use crate::undo::{After, Mark, Restoration, Saved, State, Undo, restore};
 
 const HOW: Patch<'_> = Patch::Json { manager: STEWARD };
 
@@ -41,13 +42,19 @@ pub(super) async fn run(path: &Path, cluster: &Cluster, consent: Consent) -> any
         plans.push((saved, run.look(at, saved, stored.as_deref())));
     }
     print(&told(&undo, &plans))?;
+    for release in releases(&undo, cluster).await {
+        say(&format!(
+            "note: release {release} is installed: it keeps its record, its next `helm upgrade` puts its marks on again, and \
+             `helm uninstall` would still delete the VPC CNI"
+        ));
+    }
     let count = plans.iter().filter(|(_, plan)| plan.step.is_some()).count();
     let kept = plans.iter().any(|(_, plan)| !plan.kept.is_empty());
     let end = if kept { ExitCode::from(1) } else { ExitCode::SUCCESS };
     if count == 0 {
         return Ok(end);
     }
-    let again = format!("cni-steward adopt --undo {} --yes", super::quoted(&place.to_string()));
+    let again = format!("cni-steward adopt --undo {} --yes", quoted(&place.to_string()));
     let question = format!("Put {count} objects back at {}?", undo.cluster.url);
     match consent.ask(&question, &again)? {
         Answer::PlanOnly => return Ok(ExitCode::SUCCESS),
@@ -117,7 +124,7 @@ fn reference(saved: &Saved) -> anyhow::Result<Reference> {
 
 /// The plan for people.
 fn told(undo: &Undo, plans: &[(&Saved, Restoration)]) -> String {
-    let mut lines = vec![format!("undo of the {} of {} at {}", undo.command, undo.made_at, undo.cluster.url)];
+    let mut lines = vec![format!("undo of the adoption of {} at {}", undo.made_at, undo.cluster.url)];
     for (saved, plan) in plans {
         lines.push(match (plan.state, &plan.step) {
             (State::Left, _) => format!("\n{saved}: stays as it is"),
@@ -130,7 +137,35 @@ fn told(undo: &Undo, plans: &[(&Saved, Restoration)]) -> String {
         lines.extend(plan.fields.iter().map(changes::path));
         lines.extend(plan.kept.iter().map(|sentence| format!("  not undone: {sentence}")));
     }
+    if plans.iter().any(|(_, plan)| plan.step.is_some()) {
+        lines.push(format!(
+            "\neach of them gets annotation {ALLOW_UNTIL} with the time in an hour, or cni-steward would adopt it again"
+        ));
+    }
     lines.join("\n") + "\n"
+}
+
+/// The releases that the adoption stamped and that Helm has since installed: an undo does not uninstall them.
+async fn releases(undo: &Undo, cluster: &Cluster) -> Vec<String> {
+    let mut named: Vec<(&str, &str)> = Vec::new();
+    for saved in &undo.objects {
+        let After::Changed(after) = &saved.after else { continue };
+        let says = |key: &str| after.annotations.get(key).map(String::as_str);
+        let Some(release) = says(RELEASE_NAMESPACE).zip(says(RELEASE_NAME)) else { continue };
+        if !named.contains(&release) {
+            named.push(release);
+        }
+    }
+    let mut found = Vec::new();
+    for (namespace, name) in named {
+        let secrets = Reference::all(("", "v1", "secrets", "Secret"), Some(namespace));
+        let query = Query { metadata_only: true, ..Query::labelled(format!("owner=helm,name={name}")) };
+        // Who may not list Secrets is told nothing about releases.
+        if cluster.list(&secrets, &query).await.is_ok_and(|secrets| !secrets.is_empty()) {
+            found.push(format!("{namespace}/{name}"));
+        }
+    }
+    found
 }
 
 struct Work<'r> {

@@ -13,8 +13,8 @@ use crate::cli::confirm::Answer;
 use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{Tone, print};
-use crate::cli::undo_file::UndoFile;
-use crate::cluster::{Cluster, Reference, Writer};
+use crate::cli::undo_file::{UndoFile, check_cluster};
+use crate::cluster::{Reference, Writer};
 use crate::policy::change::ALLOW_UNTIL;
 use crate::policy::{Kind, Target};
 use crate::purge::restore::Restore;
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     let (mut file, undo) = UndoFile::open(path)?;
     let wanted = wanted(&undo).with_context(|| path.display().to_string())?;
     let cluster = args.reach.connect().await?;
-    check_cluster(&cluster, &undo, path).await?;
+    check_cluster(path, &undo, &cluster).await?;
     // An annotation for people: whole seconds.
     let until = Timestamp::from_second(cluster.now().checked_add(1.hours())?.as_second())?;
     let writer = Writer::operator();
@@ -121,23 +121,6 @@ fn one(saved: &Saved) -> anyhow::Result<Return> {
         }
         _ => bail!("{saved} is no object that purge removes"),
     }
-}
-
-async fn check_cluster(cluster: &Cluster, undo: &Undo, path: &Path) -> anyhow::Result<()> {
-    let namespace = Reference::new(("", "v1", "namespaces", "Namespace"), None, "kube-system");
-    let stored = cluster.get::<Value>(&namespace).await?.unwrap_or_default();
-    let uid = stored.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-    if uid != undo.cluster.uid {
-        bail!(
-            "{} is of another cluster: its namespace kube-system has uid {} at {}, here it is {uid} at {}; name the right one with \
-             --context",
-            path.display(),
-            undo.cluster.uid,
-            undo.cluster.url,
-            cluster.url()
-        );
-    }
-    Ok(())
 }
 
 async fn rehearse(returner: &Returner<'_>, wanted: &[Return]) -> anyhow::Result<()> {

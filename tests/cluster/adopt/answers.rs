@@ -5,7 +5,7 @@ use std::process::Command;
 use cni_steward::acceptance::forecast::Answer;
 use serde_json::Value;
 
-use super::desk::{Desk, stored};
+use super::desk::{Desk, assert_back, stored};
 use crate::answers::ended;
 use crate::prepared::State;
 use crate::scene::assert_stamped_and_owned;
@@ -60,10 +60,15 @@ pub(super) fn whole(version: Version, which: Helm) {
     {
         assert!(text.ok().contains(line), "expected {line:?} in\n{text}");
     }
+    let before = stored(&plane);
     desk.run(&["adopt", "--yes"]).ok();
     for one in stored(&plane) {
         assert_stamped_and_owned(&one.object);
     }
+    desk.run(&["adopt", "--undo", &desk.undo_file(), "--yes"]).ok();
+    assert_back(&before, &stored(&plane), "undone");
+    desk.end_pause();
+    desk.run(&["adopt", "--yes"]).ok();
     helm(&plane, which, &[]).ok();
 }
 
