@@ -32,9 +32,18 @@ pub mod terminal;
 pub mod trust;
 pub mod undo_file;
 
+const FIRST_STEPS: &str = "\
+First steps, which change nothing:
+  cni-steward status
+      who owns the VPC CNI of kubectl's current cluster, what is wrong there, and the next command
+  cni-steward adopt --plan
+      what it would take to make it a Helm release's
+
+Each command has examples under --help.";
+
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
-#[command(name = "cni-steward", version, max_term_width = 100)]
+#[command(name = "cni-steward", version, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,23 +51,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer admission reviews.
-    Serve(Box<serve::ServeArgs>),
-    /// Answer a recorded review offline: what would the server say, and why.
-    #[command(after_help = review::EXAMPLES)]
-    Review(review::ReviewArgs),
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
     #[command(after_help = status::EXAMPLES)]
     Status(Box<status::StatusArgs>),
     /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::AuditArgs),
-    /// Remove the VPC CNI from a cluster, or bring it back.
-    #[command(after_help = purge::EXAMPLES)]
-    Purge(Box<purge::PurgeArgs>),
     /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
     #[command(after_help = adopt::EXAMPLES)]
     Adopt(Box<adopt::AdoptArgs>),
+    /// Remove the VPC CNI from a cluster, or bring it back.
+    #[command(after_help = purge::EXAMPLES)]
+    Purge(Box<purge::PurgeArgs>),
+    /// Answer a recorded review offline: what would the server say, and why.
+    #[command(after_help = review::EXAMPLES)]
+    Review(review::ReviewArgs),
+    /// Answer admission reviews.
+    Serve(Box<serve::ServeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),

@@ -165,7 +165,7 @@ fn codes(page: &mut String, report: &Report, program: &str) {
             page,
             format_args!(
                 "<div id=\"{code}\"><dt><span class=\"tag s{}\">{code}</span> <small>{}</small></dt>\
-                 <dd>{}<small>{}</small><code>{}</code></dd></div>\n",
+                 <dd>{}<small>in {}</small><code>{}</code></dd></div>\n",
                 rank(severity),
                 severity.name(),
                 Text(&found.first.message),

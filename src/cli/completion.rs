@@ -26,7 +26,8 @@ Examples:
   cni-steward completion fish > ~/.config/fish/completions/cni-steward.fish
   cni-steward completion powershell >> $PROFILE
 
-As a kubectl plugin: ln -s \"$(command -v kubectl-cni_steward)\" /usr/local/bin/kubectl_complete-cni_steward";
+Named kubectl-cni_steward the program is a plugin of kubectl, and kubectl completes its words too when a
+link called kubectl_complete-cni_steward to it lies on the PATH.";
 
 /// Arguments of `completion`.
 #[derive(Debug, Args)]

@@ -44,7 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   cni-steward serve --standalone
       on this machine only, with a certificate authority of its own; prints how to register it
-  cni-steward serve --standalone --policy examples/adopt.yaml --listen 0.0.0.0:9443 --san host.minikube.internal
+  cni-steward serve --standalone --listen 0.0.0.0:9443 --san host.minikube.internal
       reachable from a minikube, kind or k3d cluster on this machine
   cni-steward serve --cert tls.crt --key tls.key --policy /etc/cni-steward/policy.yaml
       with your own certificate; all files are watched, and taken when they change";

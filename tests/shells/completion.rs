@@ -151,14 +151,15 @@ fn fish() {
 
 fn zsh() {
     let folder = folder();
-    // A real interactive zsh on a terminal of its own; its prompt says when it is ready.
+    // A real interactive zsh on a terminal of its own; it is ready when it asks the terminal to mark what is pasted (2004h). A
+    // bell in the middle of a word would say that it takes the answer for none.
     let script = r#"
         zmodload zsh/zpty
         zpty inner 'TERM=dumb PS1="ready> " zsh -f -i'
-        expect() { local text; zpty -r inner text "*$1" || exit 1 }
-        expect 'ready> '
+        expect() { local text; zpty -r inner text "*$~1" || exit 1 }
+        expect 'ready> *2004h'
         zpty -w inner 'autoload -U compinit && compinit -u && source <(cni-steward completion zsh) && PS1="set""> "'
-        expect 'set> '
+        expect 'set> *2004h'
         ask() { zpty -w -n inner "$1"$'\t'; expect "$2"; zpty -w -n inner $'\x15'; print }
         ask 'cni-steward aud' 'audit '
         ask 'cni-steward audit --outp' '--output '
