@@ -111,9 +111,9 @@ sequences: ## Random writes by EKS, Helm and kubectl on real API servers: 200 se
 	$(CARGO) test --locked --test cluster -- sequences::
 
 .PHONY: rotations
-rotations: ## 10 000 reviews at 200 a second through rotations, hand-overs and a deleted Secret, on a real API server (two minutes)
+rotations: dist ## 10 000 reviews at 200 a second through rotations, hand-overs and a deleted Secret, on a real API server (two minutes)
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
-	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-10000} \
+	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-10000} CNI_STEWARD_BINARY=$(BENCH_OURS) \
 	$(CARGO) test --locked --test cluster -- trust::no_review_is_lost --nocapture
 
 .PHONY: forecast

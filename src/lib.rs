@@ -25,21 +25,20 @@
 //! | [`cli`] | one thin file per command; `cli::serve` alone wires rooms together | |
 
 pub mod acceptance;
-pub mod admission;
 pub mod adopt;
 pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod faults;
-pub mod fields;
 pub mod findings;
 pub mod layout;
 pub mod leader;
 pub mod pki;
-pub mod policy;
 pub mod purge;
 pub mod reconcile;
 pub mod server;
 pub mod telemetry;
 pub mod trust;
 pub mod undo;
+
+pub use cni_steward_verdict::{admission, fields, policy};

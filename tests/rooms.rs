@@ -121,6 +121,19 @@ fn this_test_sees_a_breach() {
     assert_eq!(breaches("policy/x.rs", "use std::fs;\n// std::fs\n#[cfg(test)]\nuse std::fs;\n").len(), 1);
 }
 
+/// What decides is a package, so that the compiler holds it too.
+#[test]
+fn what_decides_depends_on_nothing_that_reaches_outside() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("verdict/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let (dependencies, _) = rest.split_once("\n[").unwrap();
+    let names: Vec<&str> =
+        dependencies.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let allowed = ["base64", "jiff", "ring", "serde", "serde-saphyr", "serde_json", "thiserror", "wide"];
+    assert_eq!(names, allowed);
+}
+
 #[test]
 fn only_one_place_reads_the_clock() {
     let found: Vec<String> = source()

@@ -46,7 +46,9 @@ fn run(kind: Kind) {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let count = failures.len();
-    assert!(count == 0, "{count} of {} years went wrong; the first:\n{}", years.len(), failures[0]);
+    let heads: Vec<&str> = failures.iter().filter_map(|failure| failure.lines().next()).collect();
+    let heads = heads.join("\n");
+    assert!(count == 0, "{count} of {} years went wrong:\n{heads}\nthe first:\n{}", years.len(), failures[0]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::policy_from;
+use super::terminal::print;
 use crate::policy::Kind;
 use crate::policy::rules::Names;
 use crate::policy::target::SCHEMA;
@@ -71,10 +72,7 @@ pub fn webhook(args: &WebhookArgs) -> anyhow::Result<ExitCode> {
         metadata: ObjectMeta { name: Some("cni-steward".into()), ..ObjectMeta::default() },
         webhooks: Some(webhooks.into_iter().map(|entry| entry.complete(&client_config)).collect()),
     };
-    print!(
-        "{}",
-        serde_saphyr::to_string(&configuration).context("the configuration cannot be written as YAML")?
-    );
+    print(&serde_saphyr::to_string(&configuration).context("the configuration cannot be written as YAML")?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -26,7 +26,7 @@ use crate::policy::Kind;
 use crate::purge::addon::Stated;
 use crate::purge::plan::Step;
 use crate::purge::{self, Plan, interlock, need, words};
-use crate::undo::{After, Mark, Place, Saved, Undo};
+use crate::undo::{After, Mark, Metadata, Place, Saved, Undo};
 
 /// The undo file has to say which cluster it is of.
 const NO_UID: &str = "the uid of namespace kube-system, which tells one cluster from another, could not be seen; nothing was \
@@ -133,9 +133,9 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let now = cluster.now();
-    let path = args.undo_file.clone().unwrap_or_else(|| undo_file::default_path(&name_of(&place.url), now));
-    let mut file = UndoFile::create(&path, &saved(&plan, &inventory, place, now))?;
-    say(&format!("saved {} objects in {}", removals.len(), path.display()));
+    let host = inventory.server.split("//").last().unwrap_or_default();
+    let path = args.undo_file.clone().unwrap_or_else(|| undo_file::default_path(host, now));
+    let mut file = undo_file(&path, &saved(&plan, &inventory, place, now))?;
     let writer = Writer::operator();
     let interrupt = Interrupt::listen()?;
     let remover = Remover {
@@ -147,8 +147,10 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     };
     let mut gone = Vec::new();
     let ended = carry_out(&remover, &removals, &inventory, &mut gone).await;
-    if ended.is_ok() {
-        file.mark(&Mark::Finished)?;
+    if ended.is_ok()
+        && let Err(error) = file.mark(&Mark::Finished)
+    {
+        say(&format!("warning: {error:#}"));
     }
     finish(args, &inventory, &path, &gone, ended)
 }
@@ -176,10 +178,24 @@ fn saved(plan: &Plan<'_>, inventory: &Inventory, cluster: Place, now: Timestamp)
     }
 }
 
-/// A cluster's name for a file: the first part of its API server's.
-fn name_of(url: &str) -> String {
-    let host = url.split("://").last().unwrap_or_default();
-    host.split(['.', ':', '/']).next().unwrap_or_default().to_owned()
+/// A new file, or that of a run that was cut off, if it holds all that is left.
+fn undo_file(path: &Path, undo: &Undo) -> anyhow::Result<UndoFile> {
+    let uid = |saved: &Saved| Metadata::of(&saved.before).map(|metadata| metadata.uid).ok();
+    if path.exists()
+        && let Ok((file, before)) = UndoFile::open(path)
+        && before.command == undo.command
+        && before.cluster.uid == undo.cluster.uid
+        && before.unfinished()
+        && undo.objects.iter().all(|one| {
+            before.objects.iter().any(|saved| saved.to_string() == one.to_string() && uid(saved) == uid(one))
+        })
+    {
+        say(&format!("going on with the run that was cut off; what it saved is in {}", path.display()));
+        return Ok(file);
+    }
+    let file = UndoFile::create(path, undo)?;
+    say(&format!("saved {} objects in {}", undo.objects.len(), path.display()));
+    Ok(file)
 }
 
 impl PurgeArgs {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::forecast::{Chart, Outlook, Silence, Subject};
 use super::policy_from;
+use super::terminal::{print, print_bytes};
 use crate::admission::{Judged, Received, answer, patch};
 use crate::fields::entry::List;
 use crate::fields::{self, Pieces};
@@ -97,7 +98,7 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
     match args.output {
         Output::Review => {
             let answer = answer(&body, &policy, now);
-            print(&answer.body.whole(&body))?;
+            print_bytes(&answer.body.whole(&body))?;
         }
         Output::Text => {
             let mut out = text(&received, &judged, &policy);
@@ -107,14 +108,14 @@ pub fn run(args: &ReviewArgs) -> anyhow::Result<ExitCode> {
             if let Some(chart) = &chart {
                 out.push_str(&chart.text(&outlook(chart, &received, &judged)));
             }
-            print(out.as_bytes())?;
+            print(&out)?;
         }
-        Output::Patched => print(patched(&received, &judged)?.as_bytes())?,
+        Output::Patched => print(&patched(&received, &judged)?)?,
         Output::Json => {
             let chart = chart.as_ref().context("no chart")?;
             let review = &received.review;
             let object = (review.kind.map(Kind::name), &*review.namespace, &*review.name);
-            print(chart.json(object, &outlook(chart, &received, &judged))?.as_bytes())?;
+            print(&chart.json(object, &outlook(chart, &received, &judged))?)?;
         }
     }
     let refused =
@@ -129,11 +130,6 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
         return Ok(body);
     }
     std::fs::read(file).with_context(|| format!("{}", file.display()))
-}
-
-fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    std::io::stdout().write_all(bytes).context("standard output")
 }
 
 fn patched(received: &Received<'_>, judged: &Judged<'_>) -> anyhow::Result<String> {

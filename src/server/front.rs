@@ -51,6 +51,7 @@ impl Front {
     }
 
     /// The same, and `telling` is told of each decision.
+    #[must_use]
     pub fn telling(self, telling: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Self {
         Self { telling: Some(Arc::new(telling)), ..self }
     }

@@ -110,7 +110,6 @@ impl Keeper {
                         knows.1 = true;
                         self.see_configuration(&means.instance, found.as_ref());
                         self.registration.see(found.as_ref());
-                        self.registration.compare(&means).await;
                     }
                     Err(error) => self.failed(&means, "read", &error),
                 },
@@ -118,7 +117,6 @@ impl Keeper {
                 () = sleep_until(self.due()) => {}
             }
             self.serve(&means);
-            self.registration.tell(&means, self.lives.settle);
             if self.replica.keeping().next_leaf.is_some() {
                 self.probe_at = self.probe_at.min(Instant::now() + self.often());
             }
@@ -128,6 +126,7 @@ impl Keeper {
             if knows == (true, true) && Instant::now() >= self.rest_until {
                 self.work(&means).await;
             }
+            self.registration.look(&means, self.lives.settle).await;
         }
     }
 
@@ -217,7 +216,9 @@ impl Keeper {
         if let (Some(bundle), Some(found)) = (&plan.trust, &found) {
             let generation = found.version().generation;
             let begun = self.fight.seen(self.replica.entries(), generation, &found.writer(), self.at());
-            begun.iter().for_each(|contest| tell::contested(means, contest));
+            if let Some(contest) = &begun {
+                tell::contested(means, contest);
+            }
             faults::point("before-trust");
             outcome = found.trust(cluster, writer, instance, bundle).await;
             faults::point("after-trust");
@@ -265,7 +266,7 @@ impl Keeper {
 
     async fn probe(&mut self, means: &Means) {
         self.probe_at = Instant::now() + PROBE_EACH;
-        self.registration.compare(means).await;
+        self.registration.is_due();
         let found = probe::probe(&means.cluster, &means.instance).await;
         if let Err(error) = &found {
             self.failed(means, "probe", error);

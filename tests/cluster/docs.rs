@@ -41,6 +41,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "docs::adopt_with_terraform", needs: ALL, run: || play("docs/adopt-with-terraform.md") },
     Case { name: "docs::replace_with_cilium", needs: ALL, run: || play("docs/replace-with-cilium.md") },
     Case { name: "docs::replace_with_calico", needs: ALL, run: || play("docs/replace-with-calico.md") },
+    Case { name: "docs::audit", needs: ALL, run: || play("docs/audit.md") },
     Case { name: "docs::cluster_api", needs: ALL, run: || play("docs/cluster-api.md") },
 ];
 
@@ -217,11 +218,11 @@ impl Stage {
             let start = Instant::now();
             loop {
                 let output = self.shell(&command.text);
-                let printed = format!("{}{}", output.stdout, output.stderr);
+                let printed = &output.stdout;
                 if std::env::var_os("CNI_STEWARD_TRANSCRIPT").is_some() {
                     eprintln!("{}:{}\n$ {}\n{printed}", page.name, command.line, command.text);
                 }
-                let wrong = match is_shown(&command.shown, &printed) {
+                let wrong = match is_shown(&command.shown, printed) {
                     _ if output.code != exit => format!("expected exit code {exit}"),
                     Err(why) => why,
                     Ok(()) => break,
@@ -242,7 +243,9 @@ impl Stage {
     fn shell(&self, line: &str) -> Output {
         let mut command = Command::new("bash");
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.desk.join("bin").display());
-        command.args(["-o", "pipefail", "-c", line]).current_dir(self.desk.path()).env_clear();
+        // As on a terminal, what goes to stderr comes in between.
+        let line = format!("exec 2>&1\n{line}");
+        command.args(["-o", "pipefail", "-c", &line]).current_dir(self.desk.path()).env_clear();
         command.env("PATH", path).env("KUBECONFIG", self.ground.plane.kubeconfig(User::Admin));
         command.env("HOME", self.desk.join("home")).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
         Output::of(command, None)

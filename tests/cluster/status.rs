@@ -306,6 +306,16 @@ fn old_kubernetes() {
     assert!(seen["cluster"]["version"].as_str().unwrap().starts_with("v1."), "{seen:#}");
 }
 
+/// Exit code 2, nothing on stdout, and these words on stderr.
+#[track_caller]
+fn refused(output: &Output, words: &[&str]) {
+    assert_eq!(output.code, 2, "{output}");
+    assert_eq!(output.stdout, "", "{output}");
+    for word in words {
+        assert!(output.stderr.contains(word), "expected {word:?} in {output}");
+    }
+}
+
 fn no_cluster() {
     let plane = ControlPlane::start(Version::V1_36);
     let good = plane.kubeconfig(User::Joe);
@@ -316,14 +326,6 @@ fn no_cluster() {
         std::fs::write(folder.join(name), kubeconfig.to_string()).unwrap();
         folder.join(name)
     };
-    #[track_caller]
-    fn refused(output: &Output, words: &[&str]) {
-        assert_eq!(output.code, 2, "{output}");
-        assert_eq!(output.stdout, "", "{output}");
-        for word in words {
-            assert!(output.stderr.contains(word), "expected {word:?} in {output}");
-        }
-    }
     refused(&status(&good, &["--context", "prod"]), &["no context prod", "its contexts are: test"]);
     refused(&status(&folder.join("none"), &[]), &["none", "No such file"]);
     let expired = changed("expired", &|config| config["users"][0]["user"]["token"] = json!("of-yesterday"));

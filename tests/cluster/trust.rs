@@ -17,7 +17,7 @@ use crate::scene::NEW;
 use crate::support::balancer::Replica;
 use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::http::Client;
-use crate::support::steward::{self, BINARY};
+use crate::support::steward;
 use crate::support::suite::Case;
 use crate::support::tools::Tool::{self, ApiServer124, Etcd, Kubectl};
 use crate::support::watchdog::{Background, Folder};
@@ -103,6 +103,7 @@ impl Scene {
         let plane = ControlPlane::start(version);
         let api = plane.client(User::Admin);
         let scene = Self { api, folder: Folder::new(), port, telemetry: free_port(), plane };
+        std::fs::write(scene.folder.join("policy.yaml"), "mode: Adopt").unwrap();
         for name in ["cni-steward", "cni-steward-canary"] {
             let service = json!({
                 "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
@@ -171,12 +172,10 @@ impl Scene {
         die: &str,
         more: &[&str],
     ) -> Background {
-        let policy = self.folder.join("policy.yaml");
-        std::fs::write(&policy, "mode: Adopt").unwrap();
         let mut args = vec![
             format!("CNI_STEWARD_FAULT={die}"),
             format!("CNI_STEWARD_IDENTITY={identity}"),
-            BINARY.to_owned(),
+            steward::binary(),
             "serve".to_owned(),
             "--instance=kube-system/cni-steward".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
@@ -184,7 +183,7 @@ impl Scene {
             format!("--lifetimes={lives}"),
             format!("--listen=127.0.0.1:{}", ports.reviews),
             format!("--telemetry=127.0.0.1:{}", ports.telemetry),
-            format!("--policy={}", policy.display()),
+            format!("--policy={}", self.folder.join("policy.yaml").display()),
             format!("--webhooks={}", self.rendered().display()),
         ];
         args.extend(more.iter().map(|&arg| arg.to_owned()));
@@ -377,8 +376,19 @@ fn starts_alone() {
     let nowhere = scene.folder.join("nowhere.kubeconfig");
     std::fs::write(&nowhere, config).unwrap();
     let secret = format!("--secret={}", mount.display());
+    let telemetry = Client::plain(scene.telemetry);
+    // Fault 45: half of a copy is none, and no reason to end.
+    let whole = std::fs::read_to_string(mount.join("tls.key")).unwrap();
+    std::fs::write(mount.join("tls.key"), &whole[..whole.len() / 2]).unwrap();
+    let steward = scene.start_from(&nowhere, "", &["--drain=0s", &secret]);
+    scene.eventually("it said that it had no certificate", || {
+        let reply = telemetry.get("/readyz").ok()?;
+        (reply.status == 503 && reply.text().contains("no certificate yet")).then_some(())
+    });
+    assert_eq!(telemetry.get("/livez").unwrap().status, 200);
+    drop(steward);
+    std::fs::write(mount.join("tls.key"), whole).unwrap();
     let _steward = scene.start_from(&nowhere, "", &["--drain=0s", &secret]);
     assert_eq!(scene.await_trust("from the mounted copy"), leaf);
-    let telemetry = Client::plain(scene.telemetry);
     assert_eq!(telemetry.get("/readyz").unwrap().status, 200);
 }

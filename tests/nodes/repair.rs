@@ -29,6 +29,9 @@ pub(crate) const CASES: &[Case] = &[
 /// What a person waits at most, from the moment one replica leads.
 const SOON: Duration = Duration::from_secs(10);
 
+/// What a replica may have in memory with 64 connections open, in MB; here are a few.
+const LARGEST: f64 = 14.0;
+
 fn adopted() {
     let stage = Stage::bare(Helm::V4);
     let plane = &stage.cluster.plane;
@@ -55,6 +58,19 @@ fn adopted() {
         (stage.counted().answered > before.answered).then_some(())
     })
     .unwrap_or_else(|error| panic!("{error}\n{}", stage.cluster.logs()));
+    // What the kubelet mounted is what Helm sent to the API server.
+    until("both said that the webhook configuration is as rendered", PATIENCE, || {
+        let pages = Stage::verbose();
+        let said = |page: &&String| page.contains("webhook: the webhook configuration is as rendered\n");
+        (pages.iter().filter(said).count() == 2).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}\n{}", Stage::verbose().join("---\n")));
+    let resident = Stage::resident();
+    report(&format!("RSS of each replica, MB: {resident:.1?}"));
+    assert!(
+        resident.len() == 2 && resident.iter().all(|megabytes| *megabytes <= LARGEST),
+        "expected two replicas of {LARGEST} MB at most, got {resident:?}"
+    );
 }
 
 fn held_back() {

@@ -179,6 +179,27 @@ impl Stage {
         pages.collect()
     }
 
+    /// What each replica says of itself.
+    pub(crate) fn verbose() -> Vec<String> {
+        let pages = ADDRESSES.iter().filter_map(|address| {
+            let client = Client::plain(9444).at(address.parse::<Ipv4Addr>().unwrap());
+            Some(client.get("/readyz?verbose").ok()?.text())
+        });
+        pages.collect()
+    }
+
+    /// How much of each replica is in memory, in MB.
+    pub(crate) fn resident() -> Vec<f64> {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let status = processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok());
+        let ours = status.filter(|status| status.starts_with("Name:\tcni-steward\n"));
+        let megabytes = |status: String| {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.to_owned();
+            Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+        };
+        ours.filter_map(megabytes).collect()
+    }
+
     /// Waits until each replica's metrics page says so.
     #[track_caller]
     pub(crate) fn await_pages(what: &str, says: impl Fn(&str) -> bool) {

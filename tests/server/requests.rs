@@ -180,6 +180,7 @@ async fn every_metric_is_documented_and_every_documented_metric_is_there() {
     trust.probe("webhook", true);
     trust.step("trust");
     trust.failed("trust", "conflict");
+    trust.differs("rules", 0);
     let mut served: Vec<_> = get(&server, "/metrics").await.lines().filter_map(sample).collect();
     served.sort();
     served.dedup();

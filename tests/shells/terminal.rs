@@ -84,13 +84,23 @@ fn width() {
 
 fn closed_pipe() {
     let folder = folder();
-    for format in ["table", "html"] {
+    let cases: [(&[&str], i32); 5] = [
+        (&["audit", "--all-contexts"], 2),
+        (&["audit", "--all-contexts", "-o", "html"], 2),
+        (&["export", "policies", "--policy", "examples/block.yaml", "--kube-version", "1.36"], 0),
+        (&["export", "webhook", "--url", "https://127.0.0.1:1/mutate"], 0),
+        (&["review", "--policy", "examples/block.yaml", "examples/review.json"], 1),
+    ];
+    for (args, expected) in cases {
         let mut command = Command::new(BINARY);
-        command.args(["audit", "--all-contexts", "-o", format]).env("KUBECONFIG", folder.join("kubeconfig"));
+        command
+            .args(args)
+            .env("KUBECONFIG", folder.join("kubeconfig"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), &*stderr), (Some(expected), ""), "{args:?}");
     }
 }

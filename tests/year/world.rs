@@ -430,8 +430,9 @@ impl World {
         self.configurations.last_mut().unwrap().unknowable = unknowable;
     }
 
-    /// The leaves that are served now under an authority of which neither the bundles nor the Secret tell any more, nor the writer
-    /// itself. When people set both copies back while a replica is cut off, no program can know what that one still serves.
+    /// The leaves that are served now, or mounted to be served after a start without an API server, under an authority of which neither
+    /// the bundles nor the Secret tell any more, nor the writer itself. When people set both copies back while a replica or its kubelet
+    /// is cut off, no program can know what that one still has.
     fn unknowable(&self, writer: usize) -> BTreeSet<Fingerprint> {
         let replica = self.nodes[writer].replica.as_ref().unwrap();
         let secret = self.secret.iter().flat_map(|secret| secret.keeping.authorities());
@@ -439,7 +440,9 @@ impl World {
         let own = own.chain(replica.memory().into_iter().flat_map(Keeping::authorities));
         let mut known: BTreeSet<_> = secret.chain(own).map(Certificate::fingerprint).collect();
         known.extend(self.configuration().entries.iter().flat_map(Bundle::fingerprints));
-        let served = self.nodes.iter().filter_map(|node| node.serves);
+        let mounted = self.nodes.iter().filter_map(|node| node.mounted.as_ref()?.leaf.as_ref());
+        let mounted = mounted.map(|leaf| (leaf.certificate.fingerprint(), leaf.signer.fingerprint()));
+        let served = self.nodes.iter().filter_map(|node| node.serves).chain(mounted);
         served.filter(|(_, signer)| !known.contains(signer)).map(|(leaf, _)| leaf).collect()
     }
 

@@ -17,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::minor;
 use crate::cli::policy_from;
+use crate::cli::terminal::print;
 use crate::policy::Policy;
 use crate::policy::cel::{self, Named, Refusal, Scope, Stamping};
 
@@ -53,7 +54,7 @@ pub fn policies(args: &PoliciesArgs) -> anyhow::Result<ExitCode> {
             cel::VALIDATING
         );
     }
-    print!("{}", text(&policy, minor, &args.name)?);
+    print(&text(&policy, minor, &args.name)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,9 +32,9 @@ fn deletions() {
     let _collector = ground.collector();
     for (number, kind) in KINDS.into_iter().enumerate() {
         for point in [format!("before-delete-{kind}"), format!("after-delete-{kind}")] {
-            let (first, second) = (ground.file(&format!("{point}-1")), ground.file(&format!("{point}-2")));
+            let undo = ground.file(&point);
             let args = ["--yes", "--managed-addon-absent", "--accept-network-loss", "1", "--undo-file"];
-            let died = ground.purge_until(&point, &[&args[..], &[&first]].concat());
+            let died = ground.purge_until(&point, &[&args[..], &[&undo]].concat());
             assert_eq!(died.code, ABORTED, "expected it to die at {point}, got {died}");
             let left = ground.names();
             for gone in &KINDS[..number] {
@@ -51,10 +51,10 @@ fn deletions() {
             }
 
             // The very same command; the nodes have lost their network already.
-            let done = ground.purge(&[&args[..], &[&second]].concat());
+            let done = ground.purge(&[&args[..], &[&undo]].concat());
             assert_eq!((done.code, ground.names()), (0, Vec::new()), "after {point}: {done}");
 
-            let back = ground.purge(&["--undo", &first, "--yes"]);
+            let back = ground.purge(&["--undo", &undo, "--yes"]);
             assert_eq!(back.code, 0, "after {point}: {back}");
             ground.assert_back(&before);
         }

@@ -36,6 +36,11 @@ pub(crate) const CASES: &[Case] = &[
         run: meanwhile,
     },
     Case {
+        name: "purge::ctrl_c_while_it_waits_stops_it_and_says_how_to_go_on",
+        needs: NEW,
+        run: interrupted,
+    },
+    Case {
         name: "purge::bad_arguments_are_told_and_nothing_is_asked_of_the_cluster",
         needs: NEW,
         run: arguments,
@@ -226,6 +231,15 @@ fn arguments() {
         assert_eq!(refused.code, 2, "{args:?}: {refused}");
         assert!(said(&refused).contains(says), "{args:?}: expected {says:?} in {refused}");
     }
+    // No undo file, no deletion.
+    let taken = ground.file("taken");
+    std::fs::write(&taken, "mine").unwrap();
+    for file in ["/nowhere/undo", &taken] {
+        let args = [&DONE[..], &["--undo-file", file]].concat();
+        let refused = ground.plane.assert_writes_nothing(|| ground.purge(&args));
+        assert_eq!((refused.code, said(&refused).contains(file)), (2, true), "{refused}");
+    }
+    assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
     // Nobody is there to be asked.
     let asked = ground.plane.assert_writes_nothing(|| {
         ground.purge(&["--managed-addon-absent", "--undo-file", &ground.file("undo")])

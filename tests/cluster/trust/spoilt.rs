@@ -66,6 +66,8 @@ impl Scene {
     }
 }
 
+type Spoil = (&'static str, fn(&Scene));
+
 /// Under load, since only who is called is not trusted. What passed unseen is counted by the API server, and told by us.
 pub(super) fn heals() {
     let scene = Scene::new(Version::V1_36);
@@ -77,7 +79,7 @@ pub(super) fn heals() {
     let unseen_before = scene.fail_opens();
     load.await_sent(100);
     assert_eq!(scene.fail_opens(), unseen_before, "before anybody spoils anything");
-    let spoils: [(&str, fn(&Scene)); 3] = [
+    let spoils: [Spoil; 3] = [
         ("wiped", Scene::wipe),
         ("exchanged", |scene| scene.exchange("kubectl-edit")),
         ("wiped again", Scene::wipe),
@@ -169,4 +171,11 @@ pub(super) fn changed() {
     assert!(lines <= 8, "{lines} lines");
     std::thread::sleep(Duration::from_secs(7));
     assert_eq!(told(), lines, "told again though nothing is new");
+
+    // Fault 43: made anew, as an upgrade of the chart would.
+    assert_eq!(scene.api.delete(HOOKS).unwrap().status, 200);
+    says("missing, cluster.cni-steward.dev missing");
+    scene.configure();
+    says("webhook: the webhook configuration is as rendered");
+    scene.await_trust("made anew");
 }

@@ -1,11 +1,12 @@
 //! Law 9, watched: shakes hands by the Service's name all the time, and compares the leaf with what the stored configuration told
-//! every API server to trust right before and right after.
+//! every API server to trust right before and right after; a leaf that is new, also with for how long it did.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,18 +35,30 @@ impl Watcher {
         let (stop, excused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (stops, excuses, mut api) = (Arc::clone(&stop), Arc::clone(&excused), scene.api.keep().unwrap());
         let thread = std::thread::spawn(move || {
-            let mut seen = 0;
+            let (mut seen, mut leaves, mut told_since) = (0, BTreeSet::new(), Since::default());
             while !stops.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(10));
                 let spoilt = excuses.load(Ordering::SeqCst);
+                let asked = Instant::now();
                 let Some(before) = stored(&mut api) else { return Ok(seen) };
+                told_since.see(&before, asked);
                 let Some(leaf) = leaf(port) else { continue };
+                let age = told_since.of(&leaf);
+                let asked = Instant::now();
                 let Some(after) = stored(&mut api) else { return Ok(seen) };
+                told_since.see(&after, asked);
                 let told = [before, after];
+                let new = leaves.insert(leaf.fingerprint());
                 if spoilt || excuses.load(Ordering::SeqCst) {
                     continue;
                 }
                 seen += 1;
+                if new && age.is_none_or(|age| age < AT_LEAST) {
+                    let leaf = leaf.fingerprint();
+                    return Err(format!(
+                        "leaf {leaf} was served {age:?} after API servers were told to trust it"
+                    ));
+                }
                 for (name, bundle) in told.iter().flatten() {
                     if !bundle.authorities().iter().any(|authority| leaf.signed_by(authority).is_ok()) {
                         return Err(format!(
@@ -71,6 +84,36 @@ impl Watcher {
     pub(super) fn end(self) -> u64 {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap().unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// No replica waits for less than two seconds, and with something to lose for three; less what rounding takes.
+const AT_LEAST: Duration = Duration::from_millis(1900);
+
+/// Since when every entry may have held an authority: the look before the first one that found it there; `None` for what was there
+/// before anybody looked.
+#[derive(Default)]
+struct Since {
+    held: Vec<(Certificate, Option<Instant>)>,
+    last: Option<Instant>,
+}
+
+impl Since {
+    fn see(&mut self, told: &[(String, Bundle)], asked: Instant) {
+        let in_all = |one: &Certificate| told.iter().all(|(_, bundle)| bundle.holds(one.fingerprint()));
+        self.held.retain(|(authority, _)| in_all(authority));
+        for authority in told.iter().flat_map(|(_, bundle)| bundle.authorities()).filter(|one| in_all(one)) {
+            if self.held.iter().all(|(known, _)| known.fingerprint() != authority.fingerprint()) {
+                self.held.push((authority.clone(), self.last));
+            }
+        }
+        self.last = Some(asked);
+    }
+
+    /// For how long at most the leaf has been covered.
+    fn of(&self, leaf: &Certificate) -> Option<Duration> {
+        let signer = self.held.iter().find(|(authority, _)| leaf.signed_by(authority).is_ok());
+        signer.map(|(_, since)| since.map_or(Duration::MAX, |since| since.elapsed()))
     }
 }
 
