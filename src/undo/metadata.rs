@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use crate::admission::object::alone;
 
 /// Labels, annotations and field ownership of one stored object, and which state of it this is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,35 +21,30 @@ pub struct Metadata {
     pub managed_fields: String,
 }
 
-#[derive(Deserialize)]
-struct Whole<'a> {
-    #[serde(borrow)]
-    metadata: Parts<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct Parts<'a> {
-    uid: String,
-    resource_version: String,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-    #[serde(borrow)]
-    managed_fields: Option<&'a RawValue>,
-}
-
 impl Metadata {
     /// Of a stored object, given as JSON text. The error says in a few words what is odd about it.
     pub fn of(stored: &str) -> Result<Self, String> {
-        serde_json::from_str::<Whole<'_>>(stored)
-            .map(|whole| whole.metadata.into())
-            .map_err(|error| format!("it is no Kubernetes object: {error}"))
+        let list = alone(stored)?.managed_fields.map(|list| list.raw.to_owned());
+        let mut whole: Value = serde_json::from_str(stored).map_err(|error| error.to_string())?;
+        let metadata = whole.get_mut("metadata").map(Value::take).unwrap_or_default();
+        let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let map = |name: &str| {
+            let pairs = metadata.get(name).and_then(Value::as_object);
+            let pairs = pairs.into_iter().flatten();
+            pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        };
+        Ok(Self {
+            uid: text("uid"),
+            version: text("resourceVersion"),
+            labels: map("labels"),
+            annotations: map("annotations"),
+            managed_fields: list.unwrap_or_default(),
+        })
     }
 
     /// Reads what [`Self::json`] wrote.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str::<Parts<'_>>(text).map(Into::into).map_err(|error| error.to_string())
+        Self::of(&format!(r#"{{"apiVersion":"-","metadata":{text}}}"#))
     }
 
     /// For the undo file.
@@ -92,16 +87,4 @@ impl Metadata {
 fn entries(list: &str) -> Vec<Value> {
     let list: Vec<Value> = serde_json::from_str(list).unwrap_or_default();
     list.into_iter().filter(|entry| entry.get("subresource").is_none()).collect()
-}
-
-impl From<Parts<'_>> for Metadata {
-    fn from(parts: Parts<'_>) -> Self {
-        Self {
-            uid: parts.uid,
-            version: parts.resource_version,
-            labels: parts.labels.unwrap_or_default(),
-            annotations: parts.annotations.unwrap_or_default(),
-            managed_fields: parts.managed_fields.map(RawValue::get).unwrap_or_default().to_owned(),
-        }
-    }
 }

@@ -46,6 +46,7 @@ pub(crate) const CASES: &[Case] = &[
         needs: NEW,
         run: killed::interrupted,
     },
+    Case { name: "adopt::at_a_terminal_it_asks", needs: NEW, run: killed::asked },
     Case {
         name: "adopt::what_speaks_against_it_is_said_and_nothing_is_changed",
         needs: NEW_HELM_4,

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use super::desk::{Desk, assert_back, stored};
 use crate::scene::assert_stamped_and_owned;
+use crate::support::Output;
 use crate::support::control_plane::{ControlPlane, Version};
 use crate::support::fixtures;
 use crate::support::watchdog;
@@ -64,6 +65,34 @@ pub(super) fn all() {
     desk.die_at(&format!("after-write-{UNDO_WRITES}"), &words);
     desk.run(&words).ok();
     assert_back(&before, &stored(&plane), "killed after the last write of the undo");
+}
+
+/// A person at a terminal, which `script` (util-linux) makes; without it there is nothing to see here.
+pub(super) fn asked() {
+    let plane = ControlPlane::start(Version::V1_36);
+    plane.eks_apply(fixtures::EKS_APPLY).ok();
+    let desk = Desk::at(&plane);
+    let before = stored(&plane);
+    let adopt = format!("{} adopt", crate::support::steward::BINARY);
+    let answers = |answer: &str| {
+        let ours = desk.command(&[]);
+        let mut command = std::process::Command::new("script");
+        command.args(["-qec", &adopt, "/dev/null"]).current_dir(desk.file("."));
+        command.envs(ours.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        Output::of(command, Some(answer))
+    };
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return;
+    }
+    let no = answers("no\n");
+    assert!(no.stdout.contains("Change the metadata of 6 objects at https://127.0.0.1"), "{no}");
+    assert!(no.stdout.contains("nothing was changed") && no.code == 1, "{no}");
+    assert_eq!(stored(&plane), before, "{no}");
+    let yes = answers("yes\n");
+    assert!(yes.stdout.contains("adopted: 11 writes") && yes.code == 0, "{yes}");
+    for one in stored(&plane) {
+        assert_stamped_and_owned(&one.object);
+    }
 }
 
 pub(super) fn interrupted() {
