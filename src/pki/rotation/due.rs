@@ -22,8 +22,13 @@ pub(super) fn making(lives: &Lifetimes, keeping: &Keeping, seen: &Seen<'_>, urge
     let ending = current.is_none_or(|leaf| tired(lives, leaf, now).is_some());
     // A coming authority that does not get trusted must not cost the leaf of the one that is.
     let covered = |authority: &Authority| seen.coverage.of(seen.at, &authority.certificate).is_some();
+    // It has to live longer than what is in force, or it would be made again and again.
+    let helps = |authority: &Authority| {
+        let end = later(now, lives.leaf).min(authority.certificate.not_after);
+        current.is_some_and(|leaf| end > leaf.certificate.not_after)
+    };
     let fallback = keeping.authority.as_ref().filter(|authority| {
-        urgent && current.is_some() && signs(authority, now) && covered(authority) && !covered(head)
+        urgent && signs(authority, now) && helps(authority) && covered(authority) && !covered(head)
     });
     let signer = fallback.unwrap_or(head).certificate.fingerprint();
     match &keeping.next_leaf {

@@ -6,7 +6,7 @@ use super::carry_out::{Materials, apply};
 use super::*;
 use crate::pki::coverage::Version;
 use crate::pki::keeping::Texts;
-use crate::pki::{Name, Replica};
+use crate::pki::{Name, Replica, authority, leaf};
 
 const LIVES: Lifetimes = Lifetimes { authority: days(300), leaf: days(30), settle: Duration::from_mins(2) };
 
@@ -243,4 +243,24 @@ fn a_coming_authority_that_is_never_trusted_does_not_cost_the_leaf() {
     assert!(served.contains(&"promote"), "{served:?}");
     let leaf = scene.replica.served().unwrap();
     assert!(leaf.certificate.not_after > scene.now, "{served:?}");
+}
+
+/// While the bundle may not be written and the authority in force is near its end.
+#[test]
+fn a_leaf_that_could_live_no_longer_is_not_made_again() {
+    let mut scene = Scene::new();
+    let ca = authority::make_for(scene.now, days(2)).unwrap();
+    let leaf = leaf::make_for(scene.now, &ca, &names(), LIVES.leaf).unwrap();
+    scene.entries = vec![Bundle::read(&ca.cert); 2];
+    let texts = [("ca.crt", ca.cert), ("ca.key", ca.key), ("tls.crt", leaf.cert), ("tls.key", leaf.key)];
+    scene.texts.extend(texts.map(|(key, text)| (key.to_owned(), text)));
+    scene.see();
+    let step = scene.plan(Canary::Silent).secret.unwrap();
+    assert_eq!(step.name(), "new_authority");
+    let changes = scene.replica.carry_out(&step, scene.now, scene.now, &names()).unwrap();
+    scene.texts = apply(&scene.texts, &changes);
+    scene.pass(5);
+    let plan = scene.plan(Canary::Silent);
+    assert!(plan.trust.is_some(), "the coming authority has to be told");
+    assert_eq!((plan.secret, plan.waiting), (None, Some(Waiting::Bundle)));
 }
