@@ -109,10 +109,8 @@ impl Cluster {
                     "ipam": {"type": "host-local", "subnet": format!("10.241.{number}.0/24"), "dataDir": folder.join("addresses")},
                 }],
             });
-            // Whole at once: containerd looks whenever something appears.
-            let draft = folder.join("network.conflist");
-            std::fs::write(&draft, network.to_string()).unwrap();
-            std::fs::rename(&draft, networks.join("10-bridge.conflist")).unwrap();
+            // In one write: containerd looks after one, and does not after a file that is moved in.
+            std::fs::write(networks.join("10-bridge.conflist"), network.to_string()).unwrap();
         }
     }
 
