@@ -141,10 +141,8 @@ impl Found<'_> {
     }
 }
 
-/// Takes note of an object; the first one's reason stands for all.
+/// Takes note of an object; the last one's reason stands for all, because the workload comes last and says most.
 fn note<'i>(items: &mut Vec<&'i Item>, why: &mut String, item: &'i Item, message: String) {
-    if items.is_empty() {
-        *why = message;
-    }
+    *why = message;
     items.push(item);
 }
