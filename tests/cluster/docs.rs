@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -205,7 +206,9 @@ impl Stage {
     /// A block that begins with its file's name, as a comment, is a file that the reader makes.
     fn keep(&self, block: &Block) {
         let first = block.lines.first().and_then(|line| line.strip_prefix("# "));
-        if let Some(file) = first.filter(|file| file.ends_with(".yaml") && !file.contains([' ', '/'])) {
+        if let Some(file) = first.filter(|file| {
+            Path::new(file).extension().is_some_and(|end| end == "yaml") && !file.contains([' ', '/'])
+        }) {
             std::fs::write(self.desk.join(file), block.lines.join("\n") + "\n").unwrap();
         }
     }

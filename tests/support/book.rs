@@ -230,22 +230,28 @@ pub(crate) fn simple_commands(line: &str) -> Vec<Vec<String>> {
     }
     let mut characters = rest.chars().peekable();
     while let Some(character) = characters.next() {
-        match (quote, character) {
-            (Some(open), _) if character == open => quote = None,
-            (Some(_), _) => word.push(character),
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '#') if word.is_empty() => break,
-            (None, '|' | ';' | '&' | '\n') => {
+        if let Some(open) = quote {
+            if character == open {
+                quote = None;
+            } else {
+                word.push(character);
+            }
+            continue;
+        }
+        match character {
+            '\'' | '"' => quote = Some(character),
+            '#' if word.is_empty() => break,
+            '|' | ';' | '&' | '\n' => {
                 words.push(std::mem::take(&mut word));
                 all.push(std::mem::take(&mut words));
             }
-            (None, '<' | '>') => {
+            '<' | '>' => {
                 words.push(std::mem::take(&mut word));
                 words.push(character.to_string());
             }
-            (None, ' ' | '\t') => words.push(std::mem::take(&mut word)),
-            (None, '\\') => word.extend(characters.next()),
-            (None, _) => word.push(character),
+            ' ' | '\t' => words.push(std::mem::take(&mut word)),
+            '\\' => word.extend(characters.next()),
+            _ => word.push(character),
         }
     }
     words.push(word);
