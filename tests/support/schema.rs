@@ -7,7 +7,6 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str, pro
     let object = schema.as_object().unwrap();
     for (word, said) in object {
         match word.as_str() {
-            "$schema" | "$id" | "title" | "description" | "$defs" => {}
             "$ref" => {
                 let target = root.pointer(said.as_str().unwrap().trim_start_matches('#')).unwrap();
                 check(root, target, value, path, problems);
@@ -16,7 +15,7 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str, pro
             "enum" if !said.as_array().unwrap().contains(value) => {
                 problems.push(format!("{path}: {value} is none of {said}"));
             }
-            "const" | "enum" => {}
+            "$schema" | "$id" | "title" | "description" | "$defs" | "const" | "enum" => {}
             "pattern" => {
                 // The only one: CS and three digits.
                 let text = value.as_str().unwrap_or_default();
@@ -57,7 +56,7 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value, path: &str, pro
                             check(root, described, inner, &format!("{path}.{name}"), problems);
                         }
                         None if word == "properties" => {
-                            problems.push(format!("{path}.{name} is not described"))
+                            problems.push(format!("{path}.{name} is not described"));
                         }
                         _ => {}
                     }
