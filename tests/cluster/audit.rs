@@ -312,7 +312,7 @@ fn plugin() {
     }
     let kubectl = |args: &[&str]| {
         let mut command = Command::new(Tool::Kubectl.path().unwrap());
-        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let path = format!("{}:{}", folder.path().display(), std::env::var_os("PATH").unwrap().display());
         command.args(args).env("PATH", path).env("KUBECONFIG", plane.kubeconfig(User::Joe));
         Output::of(command, None)
     };

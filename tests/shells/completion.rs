@@ -95,7 +95,7 @@ fn shell(folder: &Folder, shell: &Path, args: &[&str]) -> String {
     // A terminal that never says what is waited for would be waited for without end.
     let mut command = Command::new("timeout");
     command.arg("60").arg(shell);
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{}", folder.path().display(), std::env::var_os("PATH").unwrap().display());
     command
         .args(args)
         .env("PATH", path)
