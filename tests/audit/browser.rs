@@ -1,4 +1,4 @@
-//! A headless Chromium that a test drives over two pipes (the DevTools protocol, messages end with a zero byte).
+//! A headless Chromium that a test drives over two pipes (the protocol of its developer tools, messages end with a zero byte).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::tools::Tool;
 use crate::support::watchdog::Folder;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Dropped, it is killed.
 pub(crate) struct Browser {
@@ -64,11 +64,11 @@ impl Browser {
         });
         let mut browser =
             Self { child, pipe, messages, session: Value::Null, number: 0, events: Vec::new(), folder };
-        let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        browser.session = browser.ask("Target.attachToTarget", attach)["sessionId"].clone();
+        browser.session = browser.ask("Target.attachToTarget", &attach)["sessionId"].clone();
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.ask(&format!("{domain}.enable"), json!({}));
+            browser.ask(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
@@ -77,14 +77,14 @@ impl Browser {
     pub(crate) fn open(&mut self, html: &str) {
         let file = self.folder.join("page.html");
         std::fs::write(&file, html).unwrap();
-        self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.ask("Page.navigate", &json!({"url": format!("file://{}", file.display())}));
         self.await_event("Page.loadEventFired");
     }
 
     /// The value of an expression.
     #[track_caller]
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
-        let answer = self.ask("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}));
+        let answer = self.ask("Runtime.evaluate", &json!({"expression": expression, "returnByValue": true}));
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer:#}");
         answer["result"]["value"].clone()
     }
@@ -101,30 +101,30 @@ impl Browser {
         for kind in ["keyDown", "keyUp"] {
             let event =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
-            self.ask("Input.dispatchKeyEvent", event);
+            self.ask("Input.dispatchKeyEvent", &event);
         }
     }
 
     /// Types text where the focus is.
     pub(crate) fn write(&mut self, text: &str) {
-        self.ask("Input.insertText", json!({"text": text}));
+        self.ask("Input.insertText", &json!({"text": text}));
     }
 
     /// The medium (`screen`, `print`) and the colours that the person prefers.
     pub(crate) fn prefer(&mut self, medium: &str, colours: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": colours}]);
-        self.ask("Emulation.setEmulatedMedia", json!({"media": medium, "features": features}));
+        self.ask("Emulation.setEmulatedMedia", &json!({"media": medium, "features": features}));
     }
 
     /// Switches scripts off for the pages to come.
     pub(crate) fn without_scripts(&mut self) {
-        self.ask("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        self.ask("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     }
 
     /// What the browser complained about, and what it asked the network for.
     pub(crate) fn complaints(&mut self) -> Vec<Value> {
         // An answer to this comes after all that happened before.
-        self.ask("Page.getLayoutMetrics", json!({}));
+        self.ask("Page.getLayoutMetrics", &json!({}));
         let told = std::mem::take(&mut self.events);
         let bad = |event: &Value| match event["method"].as_str().unwrap_or_default() {
             "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded" => true,
@@ -139,11 +139,11 @@ impl Browser {
 
     /// A picture of the window.
     pub(crate) fn picture(&mut self, file: &Path) {
-        let shot = self.ask("Page.captureScreenshot", json!({"format": "png"}));
+        let shot = self.ask("Page.captureScreenshot", &json!({"format": "png"}));
         std::fs::write(file, STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()).unwrap();
     }
 
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": parameters});
         if !self.session.is_null() {
