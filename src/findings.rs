@@ -5,11 +5,13 @@
 
 mod cluster;
 mod code;
+mod hands_off;
 mod json;
 mod objects;
 mod owner;
 mod release;
 mod steward;
+mod verdict;
 
 use jiff::Timestamp;
 
@@ -17,7 +19,7 @@ use crate::cluster::inventory::{Facts, Inventory, Item};
 
 pub use code::{Code, Severity};
 pub use json::{json, list};
-pub use owner::{Certainty, Owner, Verdict};
+pub use verdict::{Certainty, Owner, Verdict};
 
 /// All there is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]

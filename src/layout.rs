@@ -137,7 +137,9 @@ fn broken(text: &str, width: usize) -> Vec<&str> {
         lines.push(head.trim_end());
         rest = tail.trim_start();
     }
-    lines.push(rest);
+    if lines.is_empty() || !rest.is_empty() {
+        lines.push(rest);
+    }
     lines
 }
 
@@ -193,16 +195,15 @@ mod tests {
         assert_eq!(
             table,
             "CONTEXT            OWNER              N\n\
-             arn:aws:eks:eu-    Helm release aws-  1\n\
-             west-1:            vpc-cni\n\
-             111122223333:\n\
-             cluster/prod\n"
+             arn:aws:eks:eu-    Helm release       1\n\
+             west-1:1111222233  aws-vpc-cni\n\
+             33:cluster/prod\n"
         );
     }
 
     #[test]
     fn the_last_column_is_broken_between_words() {
-        let table = terminal(32).table(&rows(&[["a", "one two three four five six seven"], ["long", "x"]]));
+        let table = terminal(33).table(&rows(&[["a", "one two three four five six seven"], ["long", "x"]]));
         assert_eq!(table, "a     one two three four five six\n      seven\nlong  x\n");
     }
 

@@ -66,7 +66,7 @@ fn silent() {
 #[test]
 fn of_strangers() {
     let stranger = Answer::Now("401 Unauthorized", status(401, "Unauthorized"));
-    goes_on(stranger, "unauthorized", "is the token or the kubeconfig still valid?");
+    goes_on(stranger, "unauthorized", "the credentials are not accepted: has the token expired?");
 }
 
 #[test]
