@@ -43,6 +43,8 @@ dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
 	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
 	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
 	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
+	@size=$$(wc -c <dist/$(ARCH)/cni-steward); [ "$$size" -le 8000000 ] || \
+		{ echo "dist/$(ARCH)/cni-steward has $$size bytes; 8 MB is the limit" >&2; exit 1; }
 
 .PHONY: image
 image: dist ## The image, by docker, podman or buildah where one works; as an archive: dist/ARCH/cni-steward.tar
