@@ -116,7 +116,11 @@ fn roll_out(stage: &Stage) {
     for verb in ["restart", "status"] {
         stage.cluster.kubectl(&["rollout", verb, "deployment/cni-steward", "-n", "kube-system"]).ok();
     }
-    assert!(stage.replicas().iter().all(|replica| !before.contains(replica)), "expected new replicas");
+    // The roll-out is over when the new ones serve; an old one may still be leaving.
+    until("only new replicas were there", PATIENCE, || {
+        stage.replicas().iter().all(|replica| !before.contains(replica)).then_some(())
+    })
+    .unwrap_or_else(|error| panic!("{error}: {:?}, before {before:?}", stage.replicas()));
 }
 
 fn drain(stage: &Stage) {
