@@ -51,8 +51,8 @@ pub enum Say<'a> {
     Refuse(&'a str),
 }
 
-/// Writes the answer to a review, member by member: the patch goes in as base64 at once, and is not looked through
-/// again for characters to escape.
+/// Writes the answer to a review, member by member: the patch goes in as base64, a long one later ([`Said`]), and is not
+/// looked through again for characters to escape.
 pub fn review(uid: &str, say: Say<'_>, warnings: &[String], audit: Option<Audit<'_>>) -> Said {
     let mut said = Said::from(Vec::with_capacity(ROOM));
     let out = said.bytes();

@@ -24,8 +24,8 @@ pub enum Outgoing {
 
 impl Outgoing {
     /// The answer to this review.
-    pub fn answer(said: Said, review: Body) -> Self {
-        if said.is_long() { Self::Long(Box::new((said, review))) } else { said.whole(review.bytes()).into() }
+    pub fn answer(mut said: Said, review: Body) -> Self {
+        if said.is_long() { Self::Long(Box::new((said, review))) } else { said.take(review.bytes()).into() }
     }
 }
 
