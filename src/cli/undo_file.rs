@@ -136,9 +136,10 @@ pub async fn check_cluster(path: &Path, undo: &Undo, cluster: &Cluster) -> anyho
     Ok(())
 }
 
-/// The name of a new file in the current folder.
+/// The name of a new file in the current folder. To the millisecond: on a near cluster two runs fit into one second, and the second
+/// would find its name taken.
 pub fn default_path(cluster: &str, now: Timestamp) -> PathBuf {
-    let time = now.strftime("%Y%m%dT%H%M%SZ");
+    let time = now.strftime("%Y%m%dT%H%M%S%.3fZ");
     PathBuf::from(format!("{}{time}.json", prefix(cluster)))
 }
 
@@ -177,4 +178,22 @@ fn write(path: &Path, text: &str) -> std::io::Result<File> {
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_within_a_second_have_files_of_their_own_and_the_newer_sorts_first() {
+        let at = |time: &str| default_path("https://a.example:6443", time.parse().unwrap());
+        let first = at("2026-11-26T18:53:28.100Z");
+        let second = at("2026-11-26T18:53:28.9Z");
+        assert_eq!(
+            first,
+            Path::new("cni-steward-undo-https---a.example-6443-20261126T185328.100Z.json"),
+            "the colon of a port is no part of a file's name"
+        );
+        assert!(second > first, "expected {} to sort after {}", second.display(), first.display());
+    }
 }
