@@ -78,6 +78,11 @@ pub(crate) const CASES: &[Case] = &[
         run: replicas::no_review_is_lost,
     },
     Case {
+        name: "trust::fault_63_what_another_version_stored_is_kept_and_harms_nothing",
+        needs: NEW,
+        run: replicas::other_version,
+    },
+    Case {
         name: "trust::it_serves_what_is_mounted_while_there_is_no_api_server",
         needs: NEW,
         run: starts_alone,
