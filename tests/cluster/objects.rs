@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scene::{ADOPT, NEW, Scene, annotation, label};
+use crate::scene::{ADOPT, MANAGED_BY, NEW, Scene, annotation, label};
 use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::steward::Steward;
 use crate::support::suite::Case;
@@ -25,7 +25,6 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 const ACCOUNTS: &str = "/api/v1/namespaces/kube-system/serviceaccounts";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// What the API server allows all annotations of an object together, keys and values.
 const LIMIT: usize = 256 * 1024;
 

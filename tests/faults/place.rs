@@ -11,7 +11,7 @@ use crate::program::{Program, arg};
 
 /// What the API server gives a webhook of ours.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
-/// A review of a target, 20 kB.
+/// A review of a target.
 pub(crate) const REVIEW: &str = include_str!("../../examples/review.json");
 pub(crate) const READY: &str = "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_cni-steward");
