@@ -7,8 +7,7 @@ use cni_steward::telemetry::clock;
 use cni_steward::trust::{Source, State};
 use jiff::ToSpan as _;
 
-use crate::client::Client;
-use crate::client::trusting;
+use crate::client::{Client, trusting};
 use crate::place::{BINARY, READY, block_on};
 use crate::program::{Program, arg};
 use crate::support::suite::Case;
@@ -18,10 +17,13 @@ pub(crate) const CASES: &[Case] = &[Case {
     needs: &[],
     run: || {
         from_nothing();
-        near_its_end("ulimit -f 0; trap '' XFSZ", "File too large");
+        near_its_end();
         read_only();
     },
 }];
+
+/// From here on a file may hold no byte: to the program as if the disk were full.
+const FULL: &str = "ulimit -f 0; trap '' XFSZ";
 
 /// `serve` on this state, after these commands of a shell.
 fn serve(before: &str, state: &Path) -> Command {
@@ -31,15 +33,25 @@ fn serve(before: &str, state: &Path) -> Command {
     command
 }
 
+#[track_caller]
+fn is_ready(program: &Program, ca: &str) {
+    let reply = block_on(async {
+        let mut client = Client::connect(program.reviews, trusting(ca), "localhost").await.unwrap();
+        client.send(READY).await;
+        client.reply().await.unwrap()
+    });
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A file may hold no byte: to the program as if the disk were full.
+/// Nothing is there, and nothing can be made.
 fn from_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let output = serve("ulimit -f 0; trap '' XFSZ", &state).output().unwrap();
+    let output = serve(FULL, &state).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(
         said(&output).contains(arg(&state)) && said(&output).contains("File too large"),
@@ -54,7 +66,7 @@ fn from_nothing() {
 }
 
 /// A leaf that is due and cannot be renewed is still a leaf.
-fn near_its_end(before: &str, says: &str) {
+fn near_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let state = State {
         directory: folder.path().join("state"),
@@ -62,22 +74,16 @@ fn near_its_end(before: &str, says: &str) {
     };
     let made = clock::now().checked_sub((24 * 300).hours()).unwrap();
     Source::State(state.clone()).load(made).unwrap();
-    let (ca, leaf) = ("ca.crt", "tls.crt");
     let read = |name: &str| std::fs::read_to_string(state.directory.join(name)).unwrap();
-    let old = read(leaf);
-    let mut program = Program::start(serve(before, &state.directory));
-    program.hears(says);
-    let (address, ca) = (program.reviews, read(ca));
-    block_on(async move {
-        let mut client = Client::connect(address, trusting(&ca), "localhost").await.unwrap();
-        client.send(READY).await;
-        assert_eq!(client.reply().await.unwrap().status, 200);
-    });
-    assert_eq!(read(leaf), old);
+    let old = read("tls.crt");
+    let mut program = Program::start(serve(FULL, &state.directory));
+    program.hears("File too large");
+    is_ready(&program, &read("ca.crt"));
+    assert_eq!(read("tls.crt"), old);
     drop(program);
     // With room again it is renewed.
     drop(Program::start(serve("true", &state.directory)));
-    assert_ne!(read(leaf), old);
+    assert_ne!(read("tls.crt"), old);
 }
 
 /// Mounted read-only where that may be done; else a folder that may not be written to.
@@ -92,7 +98,6 @@ fn read_only() {
         command.args(["--mount", "sh", "-c", &format!("{mounting} && exec \"$0\" \"$@\""), BINARY]);
         command
     } else {
-        Command::new("sh");
         let mut command = Command::new("sh");
         command.args(["-c", &format!("chmod -R a-w {} && exec \"$0\" \"$@\"", arg(&state)), BINARY]);
         command
@@ -100,13 +105,7 @@ fn read_only() {
     command.args(["serve", "--standalone", "--state", arg(&state)]);
     command.args(["--listen", "127.0.0.1:0", "--telemetry", "127.0.0.1:0"]);
     let program = Program::start(command);
-    let ca = std::fs::read_to_string(state.join("ca.crt")).unwrap();
-    let address = program.reviews;
-    block_on(async move {
-        let mut client = Client::connect(address, trusting(&ca), "localhost").await.unwrap();
-        client.send(READY).await;
-        assert_eq!(client.reply().await.unwrap().status, 200);
-    });
+    is_ready(&program, &std::fs::read_to_string(state.join("ca.crt")).unwrap());
     drop(program);
     Command::new("chmod").args(["-R", "u+w", arg(&state)]).status().unwrap();
 }
