@@ -49,7 +49,9 @@ struct Cli {
     command: Command,
 }
 
+// Each command's own arguments are built when it is the one that was asked for: a server needs no other's in its memory.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Say who owns the VPC CNI of a cluster, and what is wrong there.
     #[command(after_help = status::EXAMPLES)]
