@@ -156,6 +156,15 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 	env -u BENCH_OURS CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
 		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
 
+# The map is asked for in a second link of the same code.
+.PHONY: layout
+layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
+	@mkdir -p target/layout
+	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) rustc --release --locked --bin cni-steward --target $(TRIPLE) \
+		-- -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
+	hack/layout.sh target/$(TRIPLE)/release/cni-steward target/layout/map
+	@touch src/main.rs # Cargo does not know what the linker reads
+
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers
 	@tests/control-plane/get.sh >/dev/null
