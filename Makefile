@@ -160,6 +160,7 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 .PHONY: layout
 layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
 	@mkdir -p target/layout
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
 	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) rustc --release --locked --bin cni-steward --target $(TRIPLE) \
 		-- -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
 	hack/layout.sh target/$(TRIPLE)/release/cni-steward target/layout/map
