@@ -73,6 +73,10 @@ man: ## The manual pages, into dist/man
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check bans licenses sources
 
+.PHONY: coverage
+coverage: ## Which lines of the pure rooms no fast test runs, held to docs/coverage.md (needs LLVM's tools; ten minutes)
+	@hack/coverage.sh
+
 .PHONY: break-laws
 break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
 	@tests/control-plane/get.sh >/dev/null

@@ -61,13 +61,9 @@ fn locked() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in read("Cargo.lock").split("[[package]]").skip(1) {
         let value = |key: &str| {
-            let lines = package.lines();
-            lines
-                .filter_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))
-                .next()
-                .unwrap()
-                .trim_matches('"')
-                .to_owned()
+            let mut lines = package.lines();
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
+            value.unwrap().trim_matches('"').to_owned()
         };
         found.entry(value("name")).or_default().push(value("version"));
     }

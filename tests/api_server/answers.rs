@@ -119,7 +119,7 @@ async fn of_helm_s_records_only_metadata_is_asked_for() {
 async fn a_server_that_is_not_the_cluster_s_is_told_nothing() {
     let server = Steward::start("mode: Observe");
     let own = std::fs::read_to_string(server.ca()).unwrap();
-    let other = cni_steward::pki::authority::make(jiff::Timestamp::now()).unwrap().cert;
+    let other = cni_steward::pki::authority::make(cni_steward::telemetry::clock::now()).unwrap().cert;
     let folder = tempfile::tempdir().unwrap();
     let ask = async |authority: &str, name: &str| {
         std::fs::write(folder.path().join("ca.crt"), authority).unwrap();

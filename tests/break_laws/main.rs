@@ -59,9 +59,9 @@ fn breaks() -> Vec<Break> {
                 last.edits.push((file, String::new(), String::new()));
             }
             let edit = last.edits.last_mut().unwrap();
-            edit.1.push_str(&format!("{gone}\n"));
+            edit.1.extend([gone, "\n"]);
         } else if let Some(come) = line.strip_prefix('+') {
-            last.edits.last_mut().unwrap().2.push_str(&format!("{come}\n"));
+            last.edits.last_mut().unwrap().2.extend([come, "\n"]);
         } else if !line.is_empty() {
             last.edits.push((line.to_owned(), String::new(), String::new()));
         }
@@ -227,7 +227,8 @@ fn failure(target: &str, line: &str) -> Option<String> {
 #[test]
 #[ignore = "builds the project once for each break: `make break-laws`"]
 fn each_law_is_held_by_a_test_that_fails_without_it() {
-    let only: Option<u32> = std::env::var("CNI_STEWARD_LAW").ok().map(|law| law.parse().unwrap());
+    let only: Option<u32> =
+        std::env::var_os("CNI_STEWARD_LAW").map(|law| law.to_str().unwrap().parse().unwrap());
     let breaks: Vec<Break> =
         breaks().into_iter().filter(|one| only.is_none_or(|law| law == one.law)).collect();
     let copy = Copy::new();
@@ -257,10 +258,10 @@ fn each_law_is_held_by_a_test_that_fails_without_it() {
             Ok(failed) if !failed.is_empty() => {
                 let row = one.row(&failed);
                 eprintln!("{row}");
-                table.push_str(&format!("{row}\n"));
+                table.extend([&*row, "\n"]);
             }
             Ok(_) => {
-                unnoticed.push(format!("law {}: {}: no test of {:?} fails", one.law, one.what, one.tests))
+                unnoticed.push(format!("law {}: {}: no test of {:?} fails", one.law, one.what, one.tests));
             }
             Err(why) => unnoticed.push(format!("law {}: {}: {why}", one.law, one.what)),
         }
