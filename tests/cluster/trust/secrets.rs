@@ -8,7 +8,7 @@ use super::{HOOKS, SECRET, Scene};
 use crate::support::control_plane::{User, Version};
 use crate::support::fixtures;
 
-/// Even with every line that the libraries have to tell.
+/// Even with all that it, or a library, has to tell.
 pub(super) fn logged_nowhere() {
     const CONTENT: &str = "content-of-an-object";
     let scene = Scene::new(Version::V1_36);
@@ -32,7 +32,6 @@ pub(super) fn logged_nowhere() {
             .then_some(())
     });
     let log = scene.log();
-    assert!(log.contains("TRACE"), "expected lines of the libraries, got\n{log}");
     let mut secrets = vec![User::Admin.token().to_owned(), CONTENT.to_owned()];
     for (name, value) in secret.as_object().unwrap() {
         if name.contains(".key") {
@@ -45,7 +44,7 @@ pub(super) fn logged_nowhere() {
     assert!(secrets.len() > 6, "expected keys in the Secret, got {:?}", secret.as_object().unwrap().keys());
     for one in &secrets {
         let line = log.lines().find(|line| line.contains(one));
-        assert!(line.is_none(), "logged: {}", line.unwrap_or_default());
+        assert_eq!(line, None, "logged {one:?}");
     }
     drop(steward);
 }
