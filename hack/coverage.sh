@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Which lines of the pure rooms no fast test runs: FILE:LINE: TEXT, one a line. docs/coverage.md says of each why; one that is not there,
-# and one that is there and runs, make this fail. Needs llvm-profdata and llvm-cov of rustc's own LLVM: `rustup component add llvm-tools`,
-# or a distribution's llvm-NN.
+# Which lines of the pure rooms (tests/rooms.rs) no fast test runs: FILE:LINE: TEXT, one a line. docs/coverage.md says why, file by file;
+# more lines of a file than it says fail. Needs llvm-profdata and llvm-cov of rustc's own LLVM: `rustup component add llvm-tools`, or a
+# distribution's llvm-NN.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/coverage.md
@@ -40,4 +40,18 @@ $cov export --format=lcov --instr-profile=$build/all.profdata $build/debug/cni-s
     wanted && $1 == "DA" { if ($3 > 0) ran[file, $2] = 1; seen[file, $2] = 1 }
     END { for (key in seen) if (!(key in ran)) { split(key, part, SUBSEP); print part[1] "\t" part[2] } }' |
   sort -t$'\t' -k1,1 -k2,2n >$build/lines.tsv
-wc -l $build/lines.tsv >&2
+
+while IFS=$'\t' read -r file line; do
+  printf '%s:%s: %s\n' "$file" "$line" "$(sed -n "${line}s/^ *//p" "$file")"
+done <$build/lines.tsv
+awk -F'\t' -v page=$page '
+  FILENAME == page { if (split($0, cell, " [|] ") == 3 && cell[1] ~ /^[|] `src/) { gsub(/^[|] `|`$/, "", cell[1]); said[cell[1]] = cell[2] } next }
+  { found[$1]++; all++ }
+  END {
+    for (file in found) if (found[file] > said[file] + 0) {
+      printf "%s: %d lines that no fast test runs; %s explains %d\n", file, found[file], page, said[file] >"/dev/stderr"; failed = 1
+    }
+    for (file in said) if (found[file] + 0 < said[file]) printf "%s: %d lines left, %s says %d\n", file, found[file], page, said[file] >"/dev/stderr"
+    printf "%d lines in all\n", all >"/dev/stderr"
+    exit failed
+  }' $page $build/lines.tsv

@@ -165,7 +165,11 @@ fn of_a_certificate_the_names_and_all_its_bytes_count() {
     let other = rcgen::SanType::Rfc822Name("joe@example.org".try_into().unwrap());
     params.subject_alt_names = vec![other, rcgen::SanType::DnsName("a.b".try_into().unwrap())];
     let pem = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
-    assert_eq!(Certificate::read(&pem).unwrap().names, ["a.b".parse().unwrap()], "an address of mail is no name");
+    assert_eq!(
+        Certificate::read(&pem).unwrap().names,
+        ["a.b".parse().unwrap()],
+        "an address of mail is no name"
+    );
 }
 
 #[test]

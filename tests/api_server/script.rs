@@ -36,6 +36,11 @@ impl Script {
 
     /// On a port of the caller's choice.
     pub(crate) fn at(port: u16, answers: Vec<Answer>) -> Self {
+        Self::answering(port, move |turn, _| answers.get(turn).or(answers.last()).unwrap().clone())
+    }
+
+    /// Answers as a function of how many were asked before, and of the request's head.
+    pub(crate) fn answering(port: u16, answer: impl Fn(usize, &str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -47,11 +52,10 @@ impl Script {
                 let Some(head) = request(&connection) else { continue };
                 let turn = {
                     let mut seen = seen.lock().unwrap();
-                    seen.push(head);
+                    seen.push(head.clone());
                     seen.len() - 1
                 };
-                let answer = answers.get(turn).or(answers.last()).unwrap();
-                let kept = answer_with(connection, answer);
+                let kept = answer_with(connection, &answer(turn, &head));
                 open.lock().unwrap().extend(kept);
             }
         });

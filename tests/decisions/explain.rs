@@ -113,7 +113,12 @@ fn it_is_said_how_the_writer_is_known() {
 fn each_rule_says_what_it_looked_at() {
     let found = |write: &Write, policy: &Policy, rule: &str| {
         let steps = steps(write, policy).1;
-        steps.iter().find(|step| step.rule == rule).unwrap_or_else(|| panic!("no {rule}: {steps:#?}")).found.clone()
+        steps
+            .iter()
+            .find(|step| step.rule == rule)
+            .unwrap_or_else(|| panic!("no {rule}: {steps:#?}"))
+            .found
+            .clone()
     };
     let (create, adopt) = (Write::create(&daemon_set()), adopt());
     let of_group = policy("mode: Adopt\nexempt: {groups: ['system:mast*']}");
