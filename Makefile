@@ -73,6 +73,15 @@ man: ## The manual pages, into dist/man
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check bans licenses sources
 
+.PHONY: coverage
+coverage: ## Which lines of the pure rooms no fast test runs, held to docs/coverage.md (needs LLVM's tools; ten minutes)
+	@hack/coverage.sh
+
+.PHONY: break-laws
+break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
+	@tests/control-plane/get.sh >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked --quiet --test break_laws -- --ignored --nocapture
+
 .PHONY: demo
 demo: ## The whole story on real API servers, before and after, on one screen
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null

@@ -67,7 +67,7 @@ impl User {
         }
     }
 
-    fn token(self) -> &'static str {
+    pub(crate) fn token(self) -> &'static str {
         match self {
             Self::Admin => "token-of-admin",
             Self::AddonManager => "token-of-addon-manager",
