@@ -189,6 +189,8 @@ fn fault_12_a_missing_object() {
     assert_odd(&Write::create(&daemon_set()).set("object", Value::Null).judge(&adopt()));
     assert_odd(&Write::update(&Value::Null, &daemon_set()).judge(&adopt()));
     assert_odd(&Write::update(&json!(7), &daemon_set()).judge(&adopt()));
+    let delete = Write::update(&Value::Null, &Value::Null).set("operation", json!("DELETE"));
+    delete.set("name", json!("aws-node")).judge(&adopt()).assert_left("outside-catalogue");
 }
 
 #[test]
