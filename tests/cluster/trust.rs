@@ -79,7 +79,6 @@ pub(crate) const CASES: &[Case] = &[
         run: replicas::no_review_is_lost,
     },
     Case {
-<<<<<<< HEAD
         name: "trust::no_key_token_or_object_content_is_logged_whatever_the_level",
         needs: NEW,
         run: secrets::logged_nowhere,
@@ -88,11 +87,11 @@ pub(crate) const CASES: &[Case] = &[
         name: "trust::a_stolen_authority_is_got_rid_of_as_the_page_says",
         needs: NEW,
         run: secrets::replaced,
-=======
+    },
+    Case {
         name: "trust::fault_63_what_another_version_stored_is_kept_and_harms_nothing",
         needs: NEW,
         run: replicas::other_version,
->>>>>>> h-faults
     },
     Case {
         name: "trust::it_serves_what_is_mounted_while_there_is_no_api_server",
