@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cni_steward::fields::{List, Operation, Set, Transfer, Wish, transfer};
+use cni_steward_verdict::fields::{List, Operation, Set, Transfer, Wish, transfer};
 use proptest::prelude::*;
 
 fn set(text: &str) -> Set<'_> {
@@ -175,7 +175,8 @@ fn paths_read_as_kubectl_and_helm_print_them() {
 
 /// Our own recordings, and more in the folder that `CNI_STEWARD_REAL_DATA` names.
 fn recorded_reviews() -> Vec<String> {
-    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reviews")];
+    let mut folders =
+        vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reviews")];
     let more = std::env::var_os("CNI_STEWARD_REAL_DATA").filter(|root| !root.is_empty());
     folders.extend(more.map(|root| std::path::Path::new(&root).join("reviews")));
     let versions = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());

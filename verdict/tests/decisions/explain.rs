@@ -1,8 +1,8 @@
 //! `review --explain`: the rules in their order, and the one that decided, for every reason there is.
 
-use cni_steward::admission::{Judged, Received};
-use cni_steward::policy::decide::explain::{Step, explain};
-use cni_steward::policy::{Policy, Reason};
+use cni_steward_verdict::admission::{Judged, Received};
+use cni_steward_verdict::policy::decide::explain::{Step, explain};
+use cni_steward_verdict::policy::{Policy, Reason};
 use serde_json::{Value, json};
 
 use super::write::{Write, adopt, daemon_set, now, policy, target};
