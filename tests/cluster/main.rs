@@ -37,6 +37,7 @@ mod repair;
 mod replay;
 mod scene;
 mod sequences;
+mod soak;
 mod state;
 mod status;
 mod trust;
@@ -70,6 +71,7 @@ fn main() {
         &purge::cases(),
         adopt::CASES,
         &sequences::cases(),
+        soak::CASES,
         &real::cases(),
     ]
     .concat();

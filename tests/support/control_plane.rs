@@ -132,6 +132,9 @@ pub(crate) struct ControlPlane {
     version: Version,
     // In this order they are dropped.
     server: Background,
+    /// How the server was started.
+    program: PathBuf,
+    args: Vec<String>,
     store: Background,
     folder: Folder,
     api: Client,
@@ -150,10 +153,12 @@ impl ControlPlane {
         let folder = Folder::new();
         let (store, store_port) = start_etcd(&folder);
         let ca = write_certificates(folder.path());
-        let (server, port, api) = start_server(version, around, &folder, store_port, &ca);
+        let (server, args, port, api) = start_server(version, around, &folder, store_port, &ca);
         let plane = Self {
             version,
             server,
+            program: folder.join("kube-apiserver"),
+            args,
             store,
             api: api.with_token(User::Admin.token()),
             gateway: Client::plain(store_port),
@@ -182,6 +187,16 @@ impl ControlPlane {
     /// Numbers of the processes: API server, etcd.
     pub(crate) fn pids(&self) -> [u32; 2] {
         [self.server.pid(), self.store.pid()]
+    }
+
+    /// The API server dies, and comes again on the same port; etcd stays. Returns when it is ready.
+    pub(crate) fn restart(&mut self) {
+        self.server.signal("KILL");
+        until("the API server was dead", Duration::from_secs(20), || self.server.ended()).unwrap();
+        let log = self.folder.join("kube-apiserver-again.log");
+        self.server = Background::start(&self.program, &self.args, &log);
+        await_ready(&mut self.server, &self.api, "/readyz")
+            .unwrap_or_else(|error| panic!("kube-apiserver: {error}"));
     }
 
     /// A folder that lives as long as the control plane.
@@ -549,7 +564,7 @@ fn start_server(
     folder: &Folder,
     store_port: u16,
     ca: &str,
-) -> (Background, u16, Client) {
+) -> (Background, Vec<String>, u16, Client) {
     let log = folder.join("kube-apiserver.log");
     // By its usual name, which becomes a field manager.
     let program = folder.join("kube-apiserver");
@@ -584,7 +599,7 @@ fn start_server(
         args.extend(around.args().into_iter().map(str::to_owned));
         let mut process = Background::start(&program, &args, &log);
         let client = Client::tls(port, ca.as_bytes());
-        await_ready(&mut process, &client, "/readyz").map(|()| (process, port, client))
+        await_ready(&mut process, &client, "/readyz").map(|()| (process, args, port, client))
     })
 }
 

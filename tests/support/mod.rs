@@ -21,6 +21,7 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod remains;
 pub(crate) mod schema;
+pub(crate) mod slope;
 pub(crate) mod steward;
 pub(crate) mod suite;
 pub(crate) mod tools;
