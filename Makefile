@@ -160,7 +160,6 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 FUZZ_FLAGS = -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
 FUZZ = target/fuzz/$(TRIPLE)/fuzz/fuzz
-FUZZ_REPLAY = target/fuzz/fuzz/replay
 
 # A target is named although it is this machine's: only then do the flags leave build scripts alone.
 .PHONY: fuzz
@@ -168,8 +167,7 @@ fuzz: ## Any input whatever, at every way in: MINUTES=10 for all targets togethe
 	@echo "building the fuzz targets (a few minutes the first time)…" >&2
 	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --quiet --profile fuzz --target $(TRIPLE) --target-dir target/fuzz \
 		-p cni-steward-fuzz --features libfuzzer --bin fuzz
-	$(CARGO) build --locked --quiet --profile fuzz --target-dir target/fuzz -p cni-steward-fuzz --bin replay
-	@fuzz/run.sh $${MINUTES:-10} $(FUZZ) $(FUZZ_REPLAY) $(TARGETS)
+	@fuzz/run.sh $${MINUTES:-10} $(FUZZ) $(TARGETS)
 
 .PHONY: fuzz-docs
 fuzz-docs: ## Write what all fuzzing on this machine came to into docs/fuzzing.md
@@ -181,6 +179,16 @@ soak: dist ## Mixed load with faults on a real API server, MINUTES=60: memory an
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-4 >/dev/null
 	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_SOAK_MINUTES=$${MINUTES:-60} CNI_STEWARD_BINARY=$(BENCH_OURS) \
 	$(CARGO) test --locked --test cluster -- soak:: --nocapture
+
+# The map is asked for in a second link of the same code.
+.PHONY: layout
+layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
+	@mkdir -p target/layout
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
+	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) rustc --release --locked --bin cni-steward --target $(TRIPLE) \
+		-- -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
+	hack/layout.sh target/$(TRIPLE)/release/cni-steward target/layout/map
+	@touch src/main.rs # Cargo does not know what the linker reads
 
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes all targets for so many minutes together, on all cores: run.sh MINUTES FUZZ REPLAY [TARGET…]
+# Fuzzes all targets for so many minutes together, on all cores: run.sh MINUTES FUZZ [TARGET…]
 # What is learnt is kept in the cache; a finding is told with the command that shows it again, and makes exit code 1.
 # run.sh --table: what all runs on this machine came to, as Markdown.
 set -euo pipefail
@@ -26,7 +26,7 @@ table() {
 
 one() {
   local target=$1 seconds=$2 fuzz=$3 line longest words seeds log
-  line=$("$4" | awk -F'\t' -v t="$target" '$1 == t')
+  line=$("$fuzz" 2>/dev/null | awk -F'\t' -v t="$target" '$1 == t')
   longest=$(cut -f2 <<<"$line") words=$(cut -f3 <<<"$line")
   read -ra seeds <<<"$(cut -f4 <<<"$line")"
   mkdir -p "$cache/corpus/$target" "$cache/findings" "$cache/logs"
@@ -70,10 +70,10 @@ if [ "${1:-}" = --table ]; then
   exit
 fi
 
-minutes=$1 fuzz=$2 replay=$3
-shift 3
+minutes=$1 fuzz=$2
+shift 2
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <("$replay" | cut -f1)
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <("$fuzz" 2>/dev/null | cut -f1)
 cores=$(nproc)
 seconds=$(awk "BEGIN {s = int($minutes * 60 * $cores / ${#targets[@]}); print s < 1 ? 1 : s}")
 mkdir -p "$cache/findings"
@@ -82,7 +82,7 @@ marker=$(mktemp)
 echo "fuzzing ${#targets[@]} targets, $seconds s each, $cores at once; what is learnt goes to $cache" >&2
 export cache runs
 export -f one
-printf '%s\n' "${targets[@]}" | xargs -P "$cores" -I{} bash -c "one {} $seconds $fuzz $replay"
+printf '%s\n' "${targets[@]}" | xargs -P "$cores" -I{} bash -c "one {} $seconds $fuzz"
 table "$cache/this-run.tsv"
 found=$(find "$cache/findings" -type f -newer "$marker" | sort)
 rm "$marker"

@@ -49,3 +49,10 @@ pub const TARGETS: &[Target] = &[
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
+
+/// Prints all of them, a line each: name, longest input, dictionary, folders of seeds, what it is about.
+pub fn list() {
+    for Target { name, about, seeds, dictionary, longest, .. } in TARGETS {
+        println!("{name}\t{longest}\t{dictionary}\t{}\t{about}", seeds.join(" "));
+    }
+}

@@ -1,18 +1,20 @@
-//! libFuzzer around one target, which `CNI_STEWARD_FUZZ` names.
+//! libFuzzer around one target, which `CNI_STEWARD_FUZZ` names; without it the targets are listed.
 #![no_main]
 
 use std::sync::OnceLock;
 
-use cni_steward_fuzz::{TARGETS, Target, target};
+use cni_steward_fuzz::{Target, list, target};
 
 static CHOSEN: OnceLock<&Target> = OnceLock::new();
 
 #[expect(clippy::disallowed_methods, reason = "the command line is libFuzzer's own")]
 fn choose() {
-    let name = std::env::var("CNI_STEWARD_FUZZ").unwrap_or_default();
+    let Ok(name) = std::env::var("CNI_STEWARD_FUZZ") else {
+        list();
+        std::process::exit(0);
+    };
     let Some(target) = target(&name) else {
-        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-        eprintln!("CNI_STEWARD_FUZZ names no target; there are {}", names.join(", "));
+        eprintln!("there is no target {name}; without CNI_STEWARD_FUZZ they are listed");
         std::process::exit(2);
     };
     CHOSEN.set(target).expect("it is set once");

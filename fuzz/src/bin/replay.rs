@@ -1,17 +1,13 @@
-//! One target over files, without libFuzzer: `replay TARGET FILE…`. `replay` alone lists the targets, a line each, as
-//! `fuzz/run.sh` reads it.
+//! One target over files, without libFuzzer: `replay TARGET FILE…`. `replay` alone lists the targets.
 
 use std::process::ExitCode;
 
-use cni_steward_fuzz::{TARGETS, target};
+use cni_steward_fuzz::{list, target};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(name) = arguments.next() else {
-        for target in TARGETS {
-            let (name, longest, words) = (target.name, target.longest, target.dictionary);
-            println!("{name}\t{longest}\t{words}\t{}\t{}", target.seeds.join(" "), target.about);
-        }
+        list();
         return ExitCode::SUCCESS;
     };
     let Some(target) = target(&name) else {
