@@ -41,9 +41,15 @@ First steps, which change nothing:
 
 Each command has examples under --help.";
 
+/// What `--version` says: the release with its commit, where who built it told (`hack/release.sh`).
+const VERSION: &str = match option_env!("CNI_STEWARD_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
-#[command(name = "cni-steward", version, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "cni-steward", version = VERSION, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
