@@ -26,9 +26,11 @@ pub mod policy_file;
 mod program;
 pub mod purge;
 pub mod review;
+#[cfg(unix)]
 pub mod serve;
 pub mod status;
 pub mod terminal;
+#[cfg(unix)]
 pub mod trust;
 pub mod undo_file;
 
@@ -73,6 +75,8 @@ enum Command {
     #[command(after_help = review::EXAMPLES)]
     Review(review::ReviewArgs),
     /// Answer admission reviews.
+    // Not where the private key's file cannot be kept from others by its mode.
+    #[cfg(unix)]
     Serve(Box<serve::ServeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     let matches = command().get_matches();
     match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        #[cfg(unix)]
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),

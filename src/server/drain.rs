@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -64,12 +65,14 @@ impl Drain {
 }
 
 /// SIGTERM and SIGINT. Made before serving: as process 1 a program without a handler ignores SIGTERM.
+#[cfg(unix)]
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
+#[cfg(unix)]
 impl Signals {
     /// Takes the signals over from the default handlers.
     pub fn new() -> std::io::Result<Self> {
@@ -98,6 +101,7 @@ pub enum Ended {
 
 /// Serves until a signal comes, then leaves in order. `serving` ends once the stage is `Closed` and says how many
 /// connections it had to cut.
+#[cfg(unix)]
 pub async fn conduct(
     signals: &mut Signals,
     lever: &Lever,
