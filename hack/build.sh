@@ -47,9 +47,9 @@ flags=(-C target-feature=+crt-static)
 [ "$arch" != amd64 ] || flags+=(-C target-cpu=x86-64-v2)
 # Relocations of a position-independent program, packed: 0.4 MB less in the file, and in memory from the start on (glibc 2.36,
 # binutils 2.38).
-flags+=(-C link-arg=-Wl,-z,pack-relative-relocs)
+flags+=(-C "link-arg=-Wl,-z,pack-relative-relocs")
 # Relative to the workspace, where rustc runs: as a whole path it would be part of every symbol's hash.
-flags+=(-C link-arg=-Wl,-T,hack/layout.ld)
+flags+=(-C "link-arg=-Wl,-T,hack/layout.ld")
 # Where sources lie is told in panics.
 flags+=("--remap-path-prefix=$PWD=/cni-steward" "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo")
 

@@ -47,7 +47,7 @@ for file in "$work/copy"/*; do
   at=$(($(stat -c %s "$file") / 2))
   cp "$file" "$work/whole"
   byte=$(od -An -tu1 -j "$at" -N 1 "$file")
-  printf "\\x$(printf %x $(((byte ^ 1) & 255)))" | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
+  printf %b "\\x$(printf %02x $((byte ^ 1)))" | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
   ! verified "$work/copy" || fail "a changed byte at $at of ${file##*/} is not noticed"
   cp "$work/whole" "$file"
   noticed=$((noticed + 1))
@@ -103,7 +103,8 @@ if [ "${AGAIN:-yes}" != no ]; then
   crates=${CARGO_HOME:-$HOME/.cargo}
   elsewhere=$work/another\ folder
   mkdir -p "$work/home" "$work/crates"
-  cp -r "$crates/registry" "$work/crates/"
+  mkdir "$work/crates/registry"
+  cp -r "$crates/registry/cache" "$crates/registry/index" "$work/crates/registry/"
   git clone --quiet --no-checkout . "$elsewhere"
   git -C "$elsewhere" checkout --quiet --detach "$commit"
   alone=(unshare --net)

@@ -32,4 +32,5 @@ cd "$folder"
 quietly "$cosign" public-key --key "$key" --outfile cosign.pub
 quietly "$cosign" sign-blob "${signing[@]}" --bundle SHA256SUMS.sigstore.json SHA256SUMS
 quietly "$cosign" attest-blob "${signing[@]}" --statement "$name.provenance.json" --bundle "$name.provenance.sigstore.json"
+chmod 0644 cosign.pub ./*.sigstore.json
 say "signed; the public key is $(openssl pkey -pubin -in cosign.pub -outform DER | sha256sum | cut -d' ' -f1) (SHA-256 of its DER form)"

@@ -5,6 +5,7 @@
 //! still taken; then the door closes and what is in flight is finished; then the process ends. A second signal ends it
 //! at once.
 
+#[cfg(unix)]
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -127,6 +128,7 @@ pub async fn conduct(
     }
 }
 
+#[cfg(unix)]
 fn ended(cut: usize) -> Ended {
     if cut == 0 { Ended::Finished } else { Ended::Cut(cut) }
 }

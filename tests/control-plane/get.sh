@@ -123,7 +123,9 @@ find_one() {
 }
 
 build() {
-  local started=$SECONDS partial=$cache/.partial-$file
+  local started=$SECONDS
+  # Not local: when the script is stopped it is still asked for.
+  partial=$cache/.partial-$file
   command -v go >/dev/null || {
     say "$1 is missing and no Go is here to build it: install Go 1.26 (https://go.dev/dl), then run \`make control-plane\`"
     exit 1
