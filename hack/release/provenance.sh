@@ -9,11 +9,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version=$1 commit=$2 folder=$3
 repository=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
 
-# NAME=VALUE of each compiler's own words.
+# What each compiler and linker calls itself, and for which architecture it worked.
 compilers() {
   for arch in amd64 arm64; do
     hack/build.sh --compiler "$arch" | jq -R --arg arch "$arch" '{name: ., annotations: {"for": "linux/\($arch)"}}'
-  done | jq -s 'group_by(.name) | map(.[0] + {annotations: {"for": (map(.annotations."for") | join(", "))}, uri: ("pkg:generic/" + (.[0].name | @uri))})'
+  done | jq -s 'group_by(.name) | map({
+    name: .[0].name,
+    uri: (.[0].name
+      | (capture("^(?<name>rustc) (?<version>[0-9.]+)") // capture("^(?<name>[^(]+) \\(.*\\) (?<version>[0-9.]+)$") // {name: ., version: "unknown"})
+      | "pkg:generic/\(.name | gsub(" "; "-"))@\(.version)"),
+    annotations: {"for": (map(.annotations."for") | join(", "))}
+  })'
 }
 
 (cd "$folder" && sha256sum -- *) | jq -R 'capture("^(?<sum>[0-9a-f]+)  (?<name>.*)$") | {name, digest: {sha256: .sum}}' | jq -s \
