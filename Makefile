@@ -160,6 +160,13 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 	env -u BENCH_OURS CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
 		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
 
+# The map is asked for in a second link of the same code.
+.PHONY: layout
+layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
+	@mkdir -p target/layout
+	hack/build.sh $(ARCH) target/layout/cni-steward -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
+	hack/layout.sh target/layout/cni-steward target/layout/map
+
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers
 	@tests/control-plane/get.sh >/dev/null

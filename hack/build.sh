@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the static program for one architecture: the same bytes in every folder, under every home.
 #
-#   build.sh amd64|arm64 OUT
+#   build.sh amd64|arm64 OUT [FLAG OF RUSTC FOR THE LAST STEP…]
 #
 # What it says of itself beside its version is $CNI_STEWARD_BUILD. The compiler is the one that rust-toolchain.toml pins, if that has
 # the target's standard library; else Debian's, which has other architectures' as packages:
@@ -15,6 +15,7 @@ say() { printf '%s\n' "$*" >&2; }
 only=no
 if [ "$1" = --compiler ]; then only=yes; shift; fi
 arch=$1 out=${2:-}
+shift $(($# < 2 ? $# : 2))
 case $arch in
   amd64) cpu=x86_64 ;;
   arm64) cpu=aarch64 ;;
@@ -54,11 +55,13 @@ flags+=(-C "link-arg=-Wl,-T,hack/layout.ld")
 flags+=("--remap-path-prefix=$PWD=/cni-steward" "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo")
 
 target=${CARGO_TARGET_DIR:-target}
+# Cargo does not know what the linker reads.
+[ ! hack/layout.ld -nt "$target/$triple/release/cni-steward" ] || touch src/main.rs
 underscored=${triple//-/_}
 # A target is named although it may be this machine's: only then do the flags leave build scripts alone.
 env RUSTC="$rustc" CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f'; printf %s "${flags[*]}")" \
   "CC_$underscored=$cc" "CARGO_TARGET_${underscored^^}_LINKER=$cc" \
-  "${CARGO:-cargo}" build --release --locked --bin cni-steward --target "$triple"
+  "${CARGO:-cargo}" rustc --release --locked --bin cni-steward --target "$triple" -- "$@"
 install -D -m 0755 "$target/$triple/release/cni-steward" "$out"
 size=$(wc -c <"$out")
 [ "$size" -le 8000000 ] || { say "$out has $size bytes; 8 MB is the limit"; exit 1; }

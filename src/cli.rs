@@ -57,32 +57,28 @@ struct Cli {
     command: Command,
 }
 
+// Each command's own arguments are built when it is the one that was asked for: a server needs no other's in its memory.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
-    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
-    #[command(after_help = status::EXAMPLES)]
+    #[command(about = status::ABOUT)]
     Status(Box<status::StatusArgs>),
-    /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
-    #[command(after_help = audit::EXAMPLES)]
+    #[command(about = audit::ABOUT)]
     Audit(audit::AuditArgs),
-    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
-    #[command(after_help = adopt::EXAMPLES)]
+    #[command(about = adopt::ABOUT)]
     Adopt(Box<adopt::AdoptArgs>),
-    /// Remove the VPC CNI from a cluster, or bring it back.
-    #[command(after_help = purge::EXAMPLES)]
+    #[command(about = purge::ABOUT)]
     Purge(Box<purge::PurgeArgs>),
-    /// Answer a recorded review offline: what would the server say, and why.
-    #[command(after_help = review::EXAMPLES)]
+    #[command(about = review::ABOUT)]
     Review(review::ReviewArgs),
-    /// Answer admission reviews.
     // Not where the private key's file cannot be kept from others by its mode.
     #[cfg(unix)]
+    #[command(about = serve::ABOUT)]
     Serve(Box<serve::ServeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
-    /// Print the script that makes a shell complete our commands.
-    #[command(after_help = completion::EXAMPLES)]
+    #[command(about = completion::ABOUT)]
     Completion(completion::CompletionArgs),
     #[command(name = "__complete", hide = true)]
     Complete(completion::CompleteArgs),
@@ -90,11 +86,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Export {
-    /// The `MutatingWebhookConfiguration` that makes an API server call us, as YAML.
-    #[command(after_help = export::EXAMPLES)]
+    #[command(about = export::ABOUT)]
     Webhook(export::WebhookArgs),
-    /// The policy as `ValidatingAdmissionPolicy` and `MutatingAdmissionPolicy`, as YAML: a backstop without a server.
-    #[command(after_help = export::policies::EXAMPLES)]
+    #[command(about = export::policies::ABOUT)]
     Policies(export::policies::PoliciesArgs),
 }
 
