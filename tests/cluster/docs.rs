@@ -276,7 +276,7 @@ fn lay_out_release(desk: &Folder, bin: &Path) {
     let release = std::env::var_os(RELEASE).expect("a stage `release` is played by `make release-check`");
     for file in std::fs::read_dir(release).unwrap() {
         let file = file.unwrap();
-        std::fs::copy(file.path(), desk.join(file.file_name())).unwrap();
+        std::fs::copy(file.path(), desk.join(file.file_name().to_str().unwrap())).unwrap();
     }
     let mut get = Command::new(book::root().join("tests/control-plane/get.sh"));
     get.args(["--check", "cosign"]);
