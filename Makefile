@@ -77,6 +77,15 @@ man: ## The manual pages, into dist/man
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check bans licenses sources
 
+.PHONY: coverage
+coverage: ## Which lines of the pure rooms no fast test runs, held to docs/coverage.md (needs LLVM's tools; ten minutes)
+	@hack/coverage.sh
+
+.PHONY: break-laws
+break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
+	@tests/control-plane/get.sh >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked --quiet --test break_laws -- --ignored --nocapture
+
 .PHONY: demo
 demo: ## The whole story on real API servers, before and after, on one screen
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
@@ -100,6 +109,13 @@ test-node-here: image
 	@tests/control-plane/get.sh nodes >/dev/null
 	CNI_STEWARD_REQUIRE=control-plane,nodes CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
 	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-10000} $(CARGO) test --locked --test nodes
+
+# Those on two nodes too, where nodes can run. The page names what was left out.
+.PHONY: reliability
+reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by the tests that make it happen; writes that page (half an hour)
+	@[ -n "$$(tests/control-plane/missing.sh)" ] || { $(MAKE) --no-print-directory image && tests/control-plane/get.sh nodes >/dev/null; }
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
+	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-5000} $(CARGO) test --locked --quiet --test reliability
 
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)
@@ -164,6 +180,7 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 .PHONY: layout
 layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
 	@mkdir -p target/layout
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
 	hack/build.sh $(ARCH) target/layout/cni-steward -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
 	hack/layout.sh target/layout/cni-steward target/layout/map
 

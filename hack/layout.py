@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Writes hack/layout.ld: which functions a server calls, so that the linker puts them side by side.
 
+What every server calls comes first, then what one calls that also looks after a cluster.
+
 The kernel maps a program 64 kB at a time, so a function that is called takes its neighbours into memory with it. Reads the
 linker's map and what callgrind counted (`make layout`); names lose their hashes, so that the list outlives changes of the code.
 A name that is no longer there costs nothing, and a new one lies among what is rarely called until the list is made anew.
@@ -9,6 +11,7 @@ A name that is no longer there costs nothing, and a new one lies among what is r
 import bisect
 import collections
 import fnmatch
+import glob
 import re
 import sys
 
@@ -98,27 +101,31 @@ def shortened(size, hit):
     return found
 
 
-def main(map_file, callgrind_files):
+def main(map_file, *runs):
     parts = functions(map_file)
     starts = [part[0] for part in parts]
-    hit = collections.Counter()
-    size = {}
-    for start, length, name in parts:
-        size[name] = size.get(name, 0) + length
-    for file in callgrind_files:
-        for address in called(file, frozenset(starts)):
-            at = bisect.bisect_right(starts, address) - 1
-            if at >= 0 and address < parts[at][0] + parts[at][1]:
-                hit[parts[at][2]] += 1
-    names = sorted(shortened(size, hit))
-    print("/* Made by `make layout`; do not edit. What a server calls, side by side: hack/layout.py says why. */")
-    print("SECTIONS\n{\n  .text.near : ALIGN(4096)\n  {")
-    for name in names:
-        print(f"    {name}")
-    print("  }\n}\nINSERT BEFORE .text;")
-    near = sum(length for name, length in size.items() if any(fnmatch.fnmatchcase(name, short) for short in names))
-    print(f"{len(names)} names, {near} of {sum(size.values())} bytes", file=sys.stderr)
+    size = collections.Counter()
+    for _, length, name in parts:
+        size[name] += length
+    print("/* Made by `make layout`; do not edit. What a server calls, side by side: hack/layout.py says why. */\nSECTIONS\n{")
+    for section, files in zip((".text.near", ".text.cluster"), runs):
+        hit = set()
+        for file in files:
+            for address in called(file, frozenset(starts)):
+                at = bisect.bisect_right(starts, address) - 1
+                if at >= 0 and address < parts[at][0] + parts[at][1] and parts[at][2] in size:
+                    hit.add(parts[at][2])
+        names = sorted(shortened(size, hit))
+        print(f"  {section} : ALIGN(4096)\n  {{")
+        for name in names:
+            print(f"    {name}")
+        print("  }")
+        here = [name for name in size if any(fnmatch.fnmatchcase(name, short) for short in names)]
+        print(f"{section}: {len(names)} names, {sum(size[name] for name in here)} bytes", file=sys.stderr)
+        for name in here:
+            del size[name]
+    print("}\nINSERT BEFORE .text;")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], *(glob.glob(f"{folder}/*.calls") for folder in sys.argv[2:]))

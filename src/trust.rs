@@ -87,6 +87,21 @@ impl Source {
         }
     }
 
+    /// The same at a start, when nothing is served yet: where the disk takes nothing, what is stored is served while it is good.
+    /// (Later the last good one stays in force anyway.)
+    pub fn load_first(&self, now: Timestamp) -> Result<Loaded, TrustError> {
+        let error = match self.load(now) {
+            Err(error @ TrustError::Io { .. }) => error,
+            loaded => return loaded,
+        };
+        let Self::State(state) = self else { return Err(error) };
+        let Ok(mut loaded) = state.files().load(now) else { return Err(error) };
+        loaded
+            .notes
+            .push(format!("{error}; the certificate that is there is served until {}", loaded.expires));
+        Ok(loaded)
+    }
+
     /// The files that others may exchange under us.
     pub fn watched(&self) -> Vec<PathBuf> {
         match self {

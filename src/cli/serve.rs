@@ -126,7 +126,7 @@ async fn serve(
         Telemetry::At(address) => Some(everywhere(address).await.context("telemetry (--telemetry)")?),
     };
     let installation = args.instance.open().await?;
-    let loaded = source.as_ref().map(|source| source.load(clock::now())).transpose()?;
+    let loaded = source.as_ref().map(|source| source.load_first(clock::now())).transpose()?;
     loaded.iter().flat_map(|loaded| &loaded.notes).for_each(|note| say(note));
 
     let metrics = Arc::new(Metrics::new(policy.hash(), policy.mode_name(), sink.dropped()));

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::certified::certified;
-use super::{Loaded, TrustError, staging};
+use super::{Files, Loaded, TrustError, staging};
 use crate::pki::{self, Certificate, Name, Pair, Part, Step, Stored};
 
 /// The directory, and whom the certificate shall be valid for.
@@ -30,6 +30,12 @@ impl State {
     /// The path of the authority's certificate, which the API server has to be given.
     pub fn authority(&self) -> PathBuf {
         self.directory.join("ca.crt")
+    }
+
+    /// The same files, for who only reads them.
+    pub(super) fn files(&self) -> Files {
+        let [cert, key, ca] = [Part::Cert, Part::Key, Part::AuthorityCert].map(|part| self.path(part));
+        Files { cert, key, ca: Some(ca) }
     }
 
     /// Reads the certificate; makes or renews it first when it is missing or near its end.

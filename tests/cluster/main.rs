@@ -28,11 +28,13 @@ mod harness;
 mod helm;
 mod leader;
 mod modes;
+mod objects;
 mod pairs;
 mod prepared;
 mod purge;
 mod raw;
 mod real;
+mod releases;
 mod repair;
 mod replay;
 mod scene;
@@ -62,6 +64,8 @@ fn main() {
         audit::CASES,
         helm::CASES,
         writers::CASES,
+        objects::CASES,
+        releases::CASES,
         modes::CASES,
         forecast::CASES,
         pairs::CASES,

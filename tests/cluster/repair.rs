@@ -3,6 +3,7 @@
 mod fights;
 mod moods;
 mod rights;
+mod trouble;
 
 use std::time::Duration;
 
@@ -90,6 +91,31 @@ pub(crate) const CASES: &[Case] = &[
         needs: NEW_HELM_4,
         run: rights::missing,
     },
+    Case {
+        name: "repair::fault_39_a_leader_that_was_frozen_writes_nothing_when_it_wakes",
+        needs: NEW,
+        run: trouble::frozen,
+    },
+    Case {
+        name: "repair::fault_52_through_an_unreliable_line_everything_is_adopted_all_the_same",
+        needs: NEW,
+        run: trouble::unreliable,
+    },
+    Case {
+        name: "repair::fault_52_after_the_api_server_s_restart_it_goes_on_by_itself",
+        needs: NEW,
+        run: trouble::restarted,
+    },
+    Case {
+        name: "repair::fault_54_rights_taken_away_while_it_runs_cost_nothing_but_what_they_were_for",
+        needs: NEW_HELM_4,
+        run: rights::taken_away,
+    },
+    Case {
+        name: "repair::fault_65_two_of_us_with_different_owners_in_mind_come_to_rest",
+        needs: NEW,
+        run: trouble::two_of_us,
+    },
     Case { name: "repair::a_live_pause_holds_and_its_end_is_noticed", needs: NEW, run: pause },
 ];
 
@@ -99,8 +125,17 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server that looks after this cluster.
 fn keeper(plane: &ControlPlane, policy: &str) -> Steward {
-    let kubeconfig = format!("--kubeconfig={}", plane.kubeconfig(User::Admin).display());
-    Steward::start_with(policy, &["--instance=kube-system/cni-steward", &kubeconfig])
+    keeper_at(&plane.kubeconfig(User::Admin), policy, &[])
+}
+
+/// The same by another way to the API server, and with more arguments.
+fn keeper_at(kubeconfig: &std::path::Path, policy: &str, more: &[&str]) -> Steward {
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    let ours = "--instance=kube-system/cni-steward";
+    let instance = if more.iter().any(|arg| arg.starts_with("--instance")) { None } else { Some(ours) };
+    let args: Vec<&str> =
+        instance.into_iter().chain([kubeconfig.as_str()]).chain(more.iter().copied()).collect();
+    Steward::start_with(policy, &args)
 }
 
 fn after_eks(version: Version) -> ControlPlane {

@@ -5,6 +5,7 @@
 
 mod kills;
 mod replicas;
+mod secrets;
 mod spoilt;
 mod watcher;
 
@@ -76,6 +77,21 @@ pub(crate) const CASES: &[Case] = &[
         name: "trust::no_review_is_lost_through_two_rotations_two_hand_overs_and_a_deleted_secret",
         needs: NEW,
         run: replicas::no_review_is_lost,
+    },
+    Case {
+        name: "trust::no_key_token_or_object_content_is_logged_whatever_the_level",
+        needs: NEW,
+        run: secrets::logged_nowhere,
+    },
+    Case {
+        name: "trust::a_stolen_authority_is_got_rid_of_as_the_page_says",
+        needs: NEW,
+        run: secrets::replaced,
+    },
+    Case {
+        name: "trust::fault_63_what_another_version_stored_is_kept_and_harms_nothing",
+        needs: NEW,
+        run: replicas::other_version,
     },
     Case {
         name: "trust::it_serves_what_is_mounted_while_there_is_no_api_server",

@@ -19,6 +19,7 @@ mod cell;
 mod chart;
 mod cluster;
 mod harness;
+mod lost;
 mod planned;
 mod purge;
 mod repair;
@@ -34,7 +35,8 @@ fn main() {
         harness::victim();
     }
     // What runs in a cell, and what looks at cells.
-    let within = [harness::CASES, chart::CASES, repair::CASES, planned::CASES, purge::CASES].concat();
+    let within =
+        [harness::CASES, chart::CASES, repair::CASES, planned::CASES, lost::CASES, purge::CASES].concat();
     if cell::is_inside() {
         let cases = [&within, harness::HIDDEN].concat();
         suite(None, |case| (case.run)()).run(&cases);

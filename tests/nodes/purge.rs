@@ -126,7 +126,7 @@ fn on_both(stage: &Stage, which: (&str, &str, &str)) {
 }
 
 #[track_caller]
-fn nodes_are_ready(stage: &Stage) {
+pub(crate) fn nodes_are_ready(stage: &Stage) {
     until("both nodes were ready", PATIENCE, || {
         let ready = |node: &str| {
             let node = stage.cluster.plane.get("node", node);

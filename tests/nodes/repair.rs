@@ -107,7 +107,7 @@ fn led(stage: &Stage) -> Instant {
     .unwrap_or_else(|error| panic!("{error}\n{}", stage.cluster.logs()))
 }
 
-fn is_owned(object: &Value) -> bool {
+pub(crate) fn is_owned(object: &Value) -> bool {
     let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
     !entries.iter().any(|entry| entry["manager"] == "eks")
         && entries.iter().any(|entry| entry["manager"] == "helm" && entry["operation"] == "Apply")

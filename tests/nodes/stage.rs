@@ -162,7 +162,8 @@ impl Stage {
         let mut replicas: Vec<_> = pods
             .iter()
             .map(|pod| {
-                let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap();
+                // One that was just created has no container yet.
+                let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap_or(0);
                 (pod["metadata"]["name"].as_str().unwrap().to_owned(), restarts)
             })
             .collect();

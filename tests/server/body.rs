@@ -23,7 +23,7 @@ fn chunked(body: &str) -> String {
 async fn a_body_of_8_mib_is_read_and_one_byte_more_is_413() {
     let server = echoing().await;
     let mut client = server.connect().await;
-    for size in [0, 2_200_000, 7_100_000, LIMIT] {
+    for size in [0, 2_200_000, 3_000_000, 6_900_000, 7_100_000, LIMIT] {
         client.send(post(&" ".repeat(size))).await;
         let reply = client.reply().await.unwrap();
         assert_eq!((reply.status, reply.body), (200, format!("{{\"bytes\":{size}}}")));

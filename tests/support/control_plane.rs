@@ -67,7 +67,7 @@ impl User {
         }
     }
 
-    fn token(self) -> &'static str {
+    pub(crate) fn token(self) -> &'static str {
         match self {
             Self::Admin => "token-of-admin",
             Self::AddonManager => "token-of-addon-manager",
@@ -132,6 +132,8 @@ pub(crate) struct ControlPlane {
     version: Version,
     // In this order they are dropped.
     server: Background,
+    /// What it was started with.
+    arguments: Vec<String>,
     store: Background,
     folder: Folder,
     api: Client,
@@ -150,10 +152,12 @@ impl ControlPlane {
         let folder = Folder::new();
         let (store, store_port) = start_etcd(&folder);
         let ca = write_certificates(folder.path());
-        let (server, port, api) = start_server(version, around, &folder, store_port, &ca);
+        let Started { server, arguments, port, api } =
+            start_server(version, around, &folder, store_port, &ca);
         let plane = Self {
             version,
             server,
+            arguments,
             store,
             api: api.with_token(User::Admin.token()),
             gateway: Client::plain(store_port),
@@ -182,6 +186,30 @@ impl ControlPlane {
     /// Numbers of the processes: API server, etcd.
     pub(crate) fn pids(&self) -> [u32; 2] {
         [self.server.pid(), self.store.pid()]
+    }
+
+    /// Kills the API server; what is stored stays.
+    pub(crate) fn stop_server(&mut self) {
+        self.server.signal("KILL");
+        until("the API server was gone", Duration::from_secs(20), || self.server.ended()).unwrap();
+    }
+
+    /// Starts it again where it was, and returns when it is ready.
+    pub(crate) fn start_server_again(&mut self) {
+        let log = self.folder.join("kube-apiserver-again.log");
+        self.server = Background::start(&self.folder.join("kube-apiserver"), &self.arguments, &log);
+        await_ready(&mut self.server, &self.api, "/readyz")
+            .unwrap_or_else(|error| panic!("kube-apiserver: {error}\n{}", tail(&log, 15)));
+    }
+
+    /// Admin's kubeconfig with another port on 127.0.0.1.
+    pub(crate) fn kubeconfig_through(&self, port: u16) -> PathBuf {
+        let admin = std::fs::read_to_string(self.kubeconfig(User::Admin)).unwrap();
+        let [direct, through] = [self.port, port].map(|port| format!("127.0.0.1:{port}\""));
+        assert!(admin.contains(&direct), "{admin}");
+        let file = self.folder.join(&format!("through-{port}.kubeconfig"));
+        std::fs::write(&file, admin.replace(&direct, &through)).unwrap();
+        file
     }
 
     /// A folder that lives as long as the control plane.
@@ -543,13 +571,15 @@ fn start_etcd(folder: &Folder) -> (Background, u16) {
     })
 }
 
-fn start_server(
-    version: Version,
-    around: Around,
-    folder: &Folder,
-    store_port: u16,
-    ca: &str,
-) -> (Background, u16, Client) {
+/// An API server that is ready.
+struct Started {
+    server: Background,
+    arguments: Vec<String>,
+    port: u16,
+    api: Client,
+}
+
+fn start_server(version: Version, around: Around, folder: &Folder, store_port: u16, ca: &str) -> Started {
     let log = folder.join("kube-apiserver.log");
     // By its usual name, which becomes a field manager.
     let program = folder.join("kube-apiserver");
@@ -582,9 +612,9 @@ fn start_server(
             format!("--audit-log-path={}", file("audit.log")),
         ];
         args.extend(around.args().into_iter().map(str::to_owned));
-        let mut process = Background::start(&program, &args, &log);
-        let client = Client::tls(port, ca.as_bytes());
-        await_ready(&mut process, &client, "/readyz").map(|()| (process, port, client))
+        let mut server = Background::start(&program, &args, &log);
+        let api = Client::tls(port, ca.as_bytes());
+        await_ready(&mut server, &api, "/readyz").map(|()| Started { server, arguments: args, port, api })
     })
 }
 

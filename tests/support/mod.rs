@@ -15,9 +15,11 @@
 
 pub(crate) mod balancer;
 pub(crate) mod book;
+pub(crate) mod cage;
 pub(crate) mod control_plane;
 pub(crate) mod fixtures;
 pub(crate) mod http;
+pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod remains;
 pub(crate) mod schema;

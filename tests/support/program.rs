@@ -95,6 +95,17 @@ impl Program {
         self.child.wait().unwrap()
     }
 
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Open file descriptors.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// CPU time used so far.
     pub fn cpu(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();

@@ -26,6 +26,8 @@ pub(crate) enum Tool {
     Chromium,
     Zsh,
     Fish,
+    /// Not a program: control groups that this process may make.
+    ControlGroups,
 }
 
 impl Tool {
@@ -49,11 +51,17 @@ impl Tool {
             Self::Chromium => "chromium",
             Self::Zsh => "zsh",
             Self::Fish => "fish",
+            Self::ControlGroups => "control groups",
         }
     }
 
     /// Programs that a machine has from its distribution, by the name of the package.
     const PACKAGES: [Self; 3] = [Self::Chromium, Self::Zsh, Self::Fish];
+
+    /// What only some machines and users have: it is never asked for under the name of a control plane.
+    pub(crate) fn is_of_the_machine(self) -> bool {
+        self == Self::ControlGroups
+    }
 
     /// Where it is.
     pub(crate) fn path(self) -> Result<&'static Path, Missing> {
@@ -68,8 +76,13 @@ pub(crate) struct Missing(pub(crate) Vec<&'static str>);
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let of_the_machine = |name: &&str| Tool::PACKAGES.iter().any(|tool| tool.name() == *name);
-        let (packages, built): (Vec<&str>, Vec<&str>) = self.0.iter().partition(|name| of_the_machine(name));
+        let groups = |name: &&&str| **name == Tool::ControlGroups.name();
+        let (packages, built): (Vec<&str>, Vec<&str>) =
+            self.0.iter().filter(|name| !groups(name)).partition(|name| of_the_machine(name));
         let mut ways = Vec::new();
+        if self.0.iter().any(|name| groups(&name)) {
+            ways.push("only root makes control groups".to_owned());
+        }
         if !built.is_empty() {
             ways.push("get it with `make control-plane`".to_owned());
         }
@@ -108,6 +121,10 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
                 Tool::PACKAGES
                     .iter()
                     .filter_map(|tool| Some((tool.name().to_owned(), in_path(tool.name())?))),
+            )
+            .chain(
+                super::cage::can_be_made()
+                    .then(|| (Tool::ControlGroups.name().to_owned(), "/sys/fs/cgroup".into())),
             )
             .collect()
     })

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ABSENT, after_eks, assert_repaired, await_state, eventually, objects};
+use super::{ABSENT, after_eks, assert_repaired, await_state, eventually, kubectl, objects};
 use crate::chart;
 use crate::scene::owners;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
@@ -71,4 +71,49 @@ pub(super) fn missing() {
     eventually(&steward, "the right was used", || {
         (owners(&plane.get("DaemonSet", "aws-node")) == ["helm/Apply"]).then_some(())
     });
+}
+
+/// First the rights on targets go, then all others.
+pub(super) fn taken_away() {
+    let (plane, token) = with_chart(Version::V1_36, Helm::V4);
+    let steward = keeper(&plane, &token);
+    await_state(&steward, "in-order", 6);
+    let take = |name: &str| {
+        let mut binding = plane.get("RoleBinding", name);
+        plane.kubectl(User::Admin, &["delete", "rolebinding", name, "-n", "kube-system"]).ok();
+        let metadata = binding["metadata"].as_object_mut().unwrap();
+        for key in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+            metadata.remove(key);
+        }
+        binding.to_string()
+    };
+    let says = |text: &str| {
+        eventually(&steward, &format!("{text:?} was logged"), || {
+            steward.log_lines().iter().any(|line| line.contains(text)).then_some(())
+        });
+    };
+    let serves = || {
+        let review: serde_json::Value =
+            serde_json::from_str(include_str!("../../../examples/review.json")).unwrap();
+        assert_eq!(steward.client().get("/readyz").unwrap().status, 200);
+        assert_eq!(steward.client().post("/mutate", &review).unwrap().status, 200);
+    };
+    let on_targets = take("cni-steward-targets");
+    plane.await_rights(&token, false, &["patch daemonsets.apps/aws-node"]);
+    kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
+    says("cannot patch daemonsets.apps kube-system/aws-node: ");
+    says("kubectl auth can-i patch daemonsets.apps/aws-node -n kube-system");
+    serves();
+    let on_ours = take("cni-steward-own");
+    plane.await_rights(&token, false, &["patch leases.coordination.k8s.io/cni-steward"]);
+    says("leases.coordination.k8s.io kube-system/cni-steward: ");
+    eventually(&steward, "it led no more", || {
+        steward.metrics().contains("cni_steward_leading 0\n").then_some(())
+    });
+    serves();
+    for binding in [on_ours, on_targets] {
+        plane.kubectl_stdin(User::Admin, &["create", "-f", "-"], &binding).ok();
+    }
+    await_state(&steward, "in-order", 6);
+    objects(&plane).iter().for_each(assert_repaired);
 }

@@ -159,6 +159,37 @@ pub(super) fn no_review_is_lost() {
     }
 }
 
+/// Keys of a Secret, and marks on Secret and Lease, that this version knows nothing of: as a newer one may leave them.
+pub(super) fn other_version() {
+    let scene = Scene::new(Version::V1_36);
+    let steward = scene.start("");
+    let leaf = scene.await_trust("from nothing");
+    scene.kill(steward);
+    let marks =
+        json!({"labels": {"cni-steward.dev/format": "2"}, "annotations": {"cni-steward.dev/next": "x"}});
+    scene.patch(&json!({"data": {"state.json": "e30="}, "metadata": marks}));
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {},
+        "metadata": {"name": "cni-steward", "labels": marks["labels"], "annotations": marks["annotations"]},
+    });
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+    assert_eq!(scene.api.post(leases, &lease).unwrap().status, 201);
+
+    let _steward = scene.start("");
+    assert_eq!(scene.await_trust("from what is stored"), leaf, "what the other made is served");
+    scene.patch(&json!({"data": {"ca.key": null}}));
+    scene.await_other_leaf(&leaf);
+    assert_eq!(scene.secret().unwrap()["state.json"], "e30=");
+    for path in [SECRET, LEASE] {
+        let stored = scene.api.get(path).unwrap().json();
+        for kind in ["labels", "annotations"] {
+            for (key, value) in marks[kind].as_object().unwrap() {
+                assert_eq!(&stored["metadata"][kind][key], value, "{path} {key}");
+            }
+        }
+    }
+}
+
 /// Reviews of targets that the API server got an answer to.
 fn answered(scene: &Scene) -> u64 {
     let page = scene.api.get("/metrics").unwrap().text();

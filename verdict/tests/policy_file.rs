@@ -9,8 +9,8 @@
     reason = "a test may fail, and nobody else uses its items"
 )]
 
-use cni_steward::policy::Policy;
-use cni_steward::policy::rules::{ClusterApi, Fields, ManagedAddon, Mode};
+use cni_steward_verdict::policy::Policy;
+use cni_steward_verdict::policy::rules::{ClusterApi, Fields, ManagedAddon, Mode};
 
 fn error(text: &str) -> String {
     match Policy::parse("policy.yaml", text) {
@@ -31,11 +31,16 @@ fn only_the_mode_is_needed_and_the_rest_has_defaults() {
     assert_eq!((adopt.fields, adopt.cluster_api), (Fields::Transfer, ClusterApi::Protect));
     assert_eq!(adopt.managed_addon, ManagedAddon::Unknown);
     assert_eq!(
-        adopt.absorb.iter().map(cni_steward::policy::pattern::Pattern::as_str).collect::<Vec<_>>(),
+        adopt.absorb.iter().map(cni_steward_verdict::policy::pattern::Pattern::as_str).collect::<Vec<_>>(),
         ["eks"]
     );
     assert_eq!(
-        adopt.exempt.usernames.iter().map(cni_steward::policy::pattern::Pattern::as_str).collect::<Vec<_>>(),
+        adopt
+            .exempt
+            .usernames
+            .iter()
+            .map(cni_steward_verdict::policy::pattern::Pattern::as_str)
+            .collect::<Vec<_>>(),
         ["eks:addon-manager"]
     );
     assert_eq!(adopt.targets.settings, "amazon-vpc-cni");
@@ -48,7 +53,7 @@ fn only_the_mode_is_needed_and_the_rest_has_defaults() {
 #[test]
 fn the_examples_are_valid_and_spell_out_the_defaults() {
     let example = |name: &str| {
-        let path = format!("{}/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
         read(&std::fs::read_to_string(path).unwrap())
     };
     assert_eq!(example("adopt"), read("mode: Adopt"));

@@ -1,6 +1,6 @@
 //! `mode: Block`.
 
-use cni_steward::policy::Policy;
+use cni_steward_verdict::policy::Policy;
 use serde_json::json;
 
 use super::write::{Write, daemon_set, policy, target};

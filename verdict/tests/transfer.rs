@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use cni_steward::fields::{List, Moved, Operation, Outcome, Transfer, Wish, compare, transfer};
+use cni_steward_verdict::fields::{List, Moved, Operation, Outcome, Transfer, Wish, compare, transfer};
 
 const STAMPS: &[&[&str]] = &[
     &["metadata", "labels", "app.kubernetes.io/managed-by"],

@@ -1,6 +1,6 @@
 //! `mode: Observe`, which is also what a server without a policy does.
 
-use cni_steward::policy::Policy;
+use cni_steward_verdict::policy::Policy;
 use serde_json::json;
 
 use super::write::{Write, adopt, daemon_set, target};

@@ -189,6 +189,8 @@ fn fault_12_a_missing_object() {
     assert_odd(&Write::create(&daemon_set()).set("object", Value::Null).judge(&adopt()));
     assert_odd(&Write::update(&Value::Null, &daemon_set()).judge(&adopt()));
     assert_odd(&Write::update(&json!(7), &daemon_set()).judge(&adopt()));
+    let delete = Write::update(&Value::Null, &Value::Null).set("operation", json!("DELETE"));
+    delete.set("name", json!("aws-node")).judge(&adopt()).assert_left("outside-catalogue");
 }
 
 #[test]
@@ -304,4 +306,35 @@ fn fault_29_unknown_future_keys_are_preserved() {
     assert_eq!(seen.reason(), "adopted");
     assert_eq!(seen.object["future"], object["future"]);
     assert_eq!(seen.object["metadata"]["futureToo"], "x");
+}
+
+#[test]
+fn fault_16_a_managed_addon_s_write_with_full_annotations_is_not_marked() {
+    let mut object = daemon_set();
+    object["metadata"]["annotations"] = json!({"x": "y".repeat(256 * 1024 - 10)});
+    let seen = Write::create(&object).addon().judge(&adopt());
+    seen.assert_left("annotations-full");
+}
+
+#[test]
+fn what_is_null_is_absent() {
+    let mut write = Write::create(&daemon_set());
+    write.review["request"]["userInfo"]["groups"] = Value::Null;
+    write.review["request"]["dryRun"] = Value::Null;
+    assert_eq!(write.judge(&adopt()).verdict(), "amend");
+    assert_unreadable(write.set("resource", Value::Null).review.to_string().as_bytes(), "resource");
+}
+
+/// The API server drops what has control characters, and cuts what is long.
+#[test]
+fn a_warning_is_one_line_of_120_letters_whatever_it_names() {
+    for name in ["ü".repeat(200), "a\nb\u{1b}".repeat(60), "x".repeat(300)] {
+        let mut object = daemon_set();
+        object["metadata"]["annotations"] =
+            json!({"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": "kube-system"});
+        let seen = Write::create(&object).judge(&adopt());
+        let warning = &seen.warnings()[0];
+        assert_eq!(warning.chars().count(), 120, "{warning:?}");
+        assert!(warning.ends_with('…') && !warning.chars().any(char::is_control), "{warning:?}");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cni_steward::fields::{List, Operation, Set, Transfer, Wish, transfer};
+use cni_steward_verdict::fields::{List, Operation, Set, Transfer, Wish, transfer};
 use proptest::prelude::*;
 
 fn set(text: &str) -> Set<'_> {
@@ -57,6 +57,8 @@ fn text_is_written_as_the_api_server_writes_it() {
             r#"{"v:1e-07":{},"v:100000000000000000000":{},"v:1e+21":{}}"#,
         ),
         (r#"{"f:\u0061\/\u003c":{}}"#, r#"{"f:a/<":{}}"#),
+        (r#"{"f:\f\r\n":{}}"#, r#"{"f:\u000c\r\n":{}}"#),
+        (r#"{"k:null":{}}"#, r#"{"k:{}":{}}"#),
         (r#"{"f:\u0001\b\t\"\\":{}}"#, r#"{"f:\u0001\u0008\t\"\\":{}}"#),
         (r#"{"\u0066:a":{},"\u002e":{}}"#, r#"{"f:a":{}}"#),
         (r#"{"k:{\"<\":\"<\"}":{}}"#, r#"{"k:{\"<\":\"\\u003c\"}":{}}"#),
@@ -97,6 +99,10 @@ fn text_that_the_api_server_would_refuse_is_an_error() {
         r#"{"k:{}x":{}}"#,
         r#"{"v:":{}}"#,
         r#"{"v:1 2":{}}"#,
+        r#"{"v:01":{}}"#,
+        r#"{"v:1.":{}}"#,
+        r#"{"v:-":{}}"#,
+        r#"{"v:1e":{}}"#,
         r#"{"v:1e999":{}}"#,
         r#"{"i:x":{}}"#,
         r#"{"i:99999999999999999999":{}}"#,
@@ -169,7 +175,8 @@ fn paths_read_as_kubectl_and_helm_print_them() {
 
 /// Our own recordings, and more in the folder that `CNI_STEWARD_REAL_DATA` names.
 fn recorded_reviews() -> Vec<String> {
-    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reviews")];
+    let mut folders =
+        vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reviews")];
     let more = std::env::var_os("CNI_STEWARD_REAL_DATA").filter(|root| !root.is_empty());
     folders.extend(more.map(|root| std::path::Path::new(&root).join("reviews")));
     let versions = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());

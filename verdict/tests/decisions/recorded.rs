@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use cni_steward::policy::Policy;
+use cni_steward_verdict::policy::Policy;
 use serde_json::Value;
 
 use super::write::{adopt, owners, policy, see};
 
 fn recordings() -> Vec<PathBuf> {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reviews");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reviews");
     let mut folders = vec![ours];
     folders
         .extend(std::env::var_os("CNI_STEWARD_REAL_DATA").map(|folder| Path::new(&folder).join("reviews")));

@@ -1,8 +1,8 @@
 //! `review --explain`: the rules in their order, and the one that decided, for every reason there is.
 
-use cni_steward::admission::{Judged, Received};
-use cni_steward::policy::decide::explain::{Step, explain};
-use cni_steward::policy::{Policy, Reason};
+use cni_steward_verdict::admission::{Judged, Received};
+use cni_steward_verdict::policy::decide::explain::{Step, explain};
+use cni_steward_verdict::policy::{Policy, Reason};
 use serde_json::{Value, json};
 
 use super::write::{Write, adopt, daemon_set, now, policy, target};
@@ -107,4 +107,36 @@ fn it_is_said_how_the_writer_is_known() {
     bare["metadata"].as_object_mut().unwrap().remove("managedFields");
     let unknown = found(&Write::create(&bare).manager(""));
     assert!(unknown.contains("no single entry of managedFields tells one"), "{unknown}");
+}
+
+#[test]
+fn each_rule_says_what_it_looked_at() {
+    let found = |write: &Write, policy: &Policy, rule: &str| {
+        let steps = steps(write, policy).1;
+        steps
+            .iter()
+            .find(|step| step.rule == rule)
+            .unwrap_or_else(|| panic!("no {rule}: {steps:#?}"))
+            .found
+            .clone()
+    };
+    let (create, adopt) = (Write::create(&daemon_set()), adopt());
+    let of_group = policy("mode: Adopt\nexempt: {groups: ['system:mast*']}");
+    let paused = |until: &str| Write::create(&annotated("cni-steward.dev/allow-until", until));
+    let argo = policy("mode: Adopt\nowner: {manager: argocd-controller, release: null}");
+    let moved = Write::update(&stamped("cni"), &stamped("aws-vpc-cni"));
+    for (write, policy, rule, expected) in [
+        (create.clone(), &of_group, "exempt", "exempt.groups has system:masters"),
+        (create.clone().manager("helm"), &adopt, "writer", "the policy's owner"),
+        (create.clone().manager("cni-steward"), &adopt, "writer", "ourselves"),
+        (create.clone().manager("joe"), &adopt, "writer", "somebody else"),
+        (paused("soon"), &adopt, "pause", "is not an RFC 3339 time"),
+        (paused("2026-01-03T12:00:00Z"), &adopt, "pause", "more than 24 h ahead"),
+        (paused("2026-01-01T11:00:00Z"), &adopt, "pause", "is over"),
+        (create.clone(), &argo, "claim", "the policy names no release"),
+        (moved, &adopt, "claim", "before this write they named release kube-system/cni"),
+    ] {
+        let found = found(&write, policy, rule);
+        assert!(found.contains(expected), "{rule}: expected {expected:?} in {found:?}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Builds reviews and reads answers.
 
 use base64::Engine as _;
-use cni_steward::admission::{Answer, answer};
-use cni_steward::policy::Policy;
+use cni_steward_verdict::admission::{Answer, answer};
+use cni_steward_verdict::policy::Policy;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
