@@ -26,9 +26,11 @@ pub mod policy_file;
 mod program;
 pub mod purge;
 pub mod review;
+#[cfg(unix)]
 pub mod serve;
 pub mod status;
 pub mod terminal;
+#[cfg(unix)]
 pub mod trust;
 pub mod undo_file;
 
@@ -41,9 +43,15 @@ First steps, which change nothing:
 
 Each command has examples under --help.";
 
+/// What `--version` says: the release with its commit, where who built it told (`hack/release.sh`).
+const VERSION: &str = match option_env!("CNI_STEWARD_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
-#[command(name = "cni-steward", version, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "cni-steward", version = VERSION, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,6 +71,8 @@ enum Command {
     Purge(Box<purge::PurgeArgs>),
     #[command(about = review::ABOUT)]
     Review(review::ReviewArgs),
+    // Not where the private key's file cannot be kept from others by its mode.
+    #[cfg(unix)]
     #[command(about = serve::ABOUT)]
     Serve(Box<serve::ServeArgs>),
     /// Print what a cluster needs to know about us.
@@ -102,6 +112,7 @@ pub fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     let matches = command().get_matches();
     match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        #[cfg(unix)]
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),

@@ -1,5 +1,5 @@
-//! Tests by the names that pages give them: `server::tls::nothing_is_compressed` is `cargo test --test server -- tls::…`, `lib::…` a
-//! test beside the code, and `chart: …` a sentence of the chart's unit tests.
+//! Tests by the names that pages give them: `server::tls::nothing_is_compressed` is `cargo test --test server -- tls::…`, `lib::…` and
+//! `verdict::…` are tests beside the code, and `chart: …` a sentence of the chart's unit tests.
 
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
@@ -21,11 +21,13 @@ pub(crate) fn find(name: &str) -> Result<(), String> {
     let (target, rest) = name.split_once("::").ok_or_else(|| format!("{name} names no test target"))?;
     let (modules, function) = rest.rsplit_once("::").unwrap_or(("", rest));
     let files = match target {
-        "lib" => beside_the_code(modules),
+        "lib" | "verdict" => beside_the_code(modules),
         _ => of_target(target),
     };
     let case = format!("name: \"{rest}\"");
-    let inside = |file: &&PathBuf| modules.is_empty() || target == "lib" || is_module(file, target, modules);
+    let inside = |file: &&PathBuf| {
+        modules.is_empty() || matches!(target, "lib" | "verdict") || is_module(file, target, modules)
+    };
     let there = files.iter().any(|file| read(file).contains(&case))
         || files.iter().filter(inside).any(|file| has_test(&read(file), function));
     there.then_some(()).ok_or_else(|| format!("there is no test {name}"))
@@ -38,10 +40,18 @@ fn beside_the_code(modules: &str) -> Vec<PathBuf> {
     files.iter().map(|file| root().join(file)).filter(|file| file.exists()).collect()
 }
 
-/// The files of a target in `tests/`.
+/// Where test targets are.
+pub(crate) fn homes() -> [PathBuf; 2] {
+    [root().join("tests"), root().join("verdict/tests")]
+}
+
+/// The files of a target in `tests/`, ours or those of the package that decides.
 fn of_target(target: &str) -> Vec<PathBuf> {
-    let mut found = files(&root().join("tests").join(target), "rs");
-    found.extend(Some(root().join(format!("tests/{target}.rs"))).filter(|file| file.exists()));
+    let mut found = Vec::new();
+    for folder in homes() {
+        found.extend(files(&folder.join(target), "rs"));
+        found.extend(Some(folder.join(format!("{target}.rs"))).filter(|file| file.exists()));
+    }
     found
 }
 
@@ -55,13 +65,14 @@ fn has_test(text: &str, function: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
     let named = format!("fn {function}(");
     lines.iter().enumerate().any(|(at, line)| {
-        let marks = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        let marks = lines[..at].iter().rev().take_while(|line| !line.is_empty() && **line != "}");
         line.trim_start_matches("async ").starts_with(&named)
-            && marks.into_iter().any(|mark| mark.contains("test"))
+            && marks.into_iter().any(|mark| mark.starts_with("#[") && mark.contains("test"))
     })
 }
 
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+/// The files below a folder.
+pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
