@@ -66,7 +66,8 @@ struct Request<'a> {
 struct Resource {
     group: Option<String>,
     version: Option<String>,
-    resource: Option<String>,
+    #[serde(rename = "resource")]
+    plural: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,11 +101,11 @@ fn as_serde_reads_it(body: &[u8]) {
     let names = Names::default();
     let review = Review::parse(body, &names).unwrap_or_else(|problem| panic!("serde reads it: {problem}"));
     assert_eq!((&*review.uid, review.operation.name()), (uid, operation));
-    let resource = request.resource.unwrap_or(Resource { group: None, version: None, resource: None });
+    let resource = request.resource.unwrap_or(Resource { group: None, version: None, plural: None });
     if resource.version.as_deref() != Some("v1") {
         assert_eq!(review.kind, None);
     } else if let Some(kind) = review.kind {
-        let seen = (resource.group.unwrap_or_default(), resource.resource.unwrap_or_default());
+        let seen = (resource.group.unwrap_or_default(), resource.plural.unwrap_or_default());
         assert_eq!((seen.0.as_str(), seen.1.as_str()), kind.group_resource());
     }
     // Outside the catalogue nothing is read behind the head.
