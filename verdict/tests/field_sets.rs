@@ -1,5 +1,11 @@
 //! Sets of field paths: reading, joining and writing them; and what must hold for any list whatever.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails this way")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails this way"
+)]
 
 // What the fuzz targets share is written for the program.
 extern crate cni_steward_verdict as cni_steward;
