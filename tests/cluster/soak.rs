@@ -45,15 +45,21 @@ pub(crate) const CASES: &[Case] = &[
 
 /// What happened, and what should not have.
 #[derive(Debug, Clone, Default)]
-struct Tally(Arc<Mutex<(BTreeMap<&'static str, u64>, Vec<String>)>>);
+struct Tally(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Clone, Default)]
+struct Counted {
+    counts: BTreeMap<&'static str, u64>,
+    failures: Vec<String>,
+}
 
 impl Tally {
     fn count(&self, what: &'static str, times: u64) {
-        *self.0.lock().unwrap().0.entry(what).or_default() += times;
+        *self.0.lock().unwrap().counts.entry(what).or_default() += times;
     }
 
     fn failed(&self, what: impl Into<String>) {
-        self.0.lock().unwrap().1.push(what.into());
+        self.0.lock().unwrap().failures.push(what.into());
     }
 
     /// Counts what went well, and keeps what did not.
@@ -65,7 +71,7 @@ impl Tally {
     }
 
     fn of(&self, what: &str) -> u64 {
-        self.0.lock().unwrap().0.get(what).copied().unwrap_or_default()
+        self.0.lock().unwrap().counts.get(what).copied().unwrap_or_default()
     }
 }
 
@@ -187,7 +193,7 @@ impl Soak {
             self.tally.expect(what, outcome);
         };
         let plane = &self.scene.plane;
-        let manifest = if round % 2 == 0 { fixtures::EKS_APPLY } else { fixtures::EKS_APPLY_NEXT };
+        let manifest = if round.is_multiple_of(2) { fixtures::EKS_APPLY } else { fixtures::EKS_APPLY_NEXT };
         done("applies by eks", plane.eks_apply(manifest));
         let note = format!("example.org/round={round}");
         let annotate = ["-n", "kube-system", "annotate", "--overwrite", "daemonset", "aws-node", &note];
@@ -200,7 +206,7 @@ impl Soak {
         let hour = took.as_secs_f64() / 3600.0;
         let reviews = self.metric("cni_steward_reviews_total", "");
         println!("{rounds} rounds in {:.1} min, {reviews} reviews; {}", hour * 60.0, readings.last());
-        let (counts, failures) = self.tally.0.lock().unwrap().clone();
+        let Counted { counts, failures } = self.tally.0.lock().unwrap().clone();
         for (what, count) in &counts {
             println!("  {count:>8}  {what}");
         }
