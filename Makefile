@@ -1,9 +1,8 @@
 # What a developer or user types. `make help` lists it; every target works on a fresh machine with Rust and Go.
 
 CARGO ?= cargo
-# The architecture of the image, as containers call it. Another than this machine's needs Rust's target and a linker for it.
+# The architecture of the image, as containers call it. Another than this machine's needs Rust's target and a linker for it (hack/build.sh).
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
-TRIPLE := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 IMAGE ?= cni-steward:dev
 
 # A folder with the manifests and reviews that AWS and real API servers produce, if one is beside the project.
@@ -23,32 +22,37 @@ run: ## Build and run the server on this machine, with a certificate authority o
 
 .PHONY: test
 test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
-	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane,$$CNI_STEWARD_REQUIRE $(CARGO) test --locked
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane,$$CNI_STEWARD_REQUIRE $(CARGO) test --workspace --locked
 
 .PHONY: check
 check: ## Formatting and lints
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
-
-# Every x86 machine since 2009 counts bits in one instruction (Rust's own default is from 2003): a tenth of a large review's cost.
-CPU = $(if $(filter x86_64-%,$(TRIPLE)),-C target-cpu=x86-64-v2)
-
-# Relocations of a position-independent program, packed: 0.4 MB less in the file, and in memory from the start on (glibc 2.36,
-# binutils 2.38).
-LINK = -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,$(CURDIR)/hack/layout.ld
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
 	@echo "building the static cni-steward for $(ARCH) (a few minutes the first time)…" >&2
-	@# A target is named although it may be this machine's: only then do the flags leave build scripts alone.
-	RUSTFLAGS='-C target-feature=+crt-static $(CPU) $(LINK)' $(CARGO) build --release --locked --bin cni-steward --target $(TRIPLE)
-	@install -D -m 0755 target/$(TRIPLE)/release/cni-steward dist/$(ARCH)/cni-steward
-	@size=$$(wc -c <dist/$(ARCH)/cni-steward); [ "$$size" -le 8000000 ] || \
-		{ echo "dist/$(ARCH)/cni-steward has $$size bytes; 8 MB is the limit" >&2; exit 1; }
+	@CARGO="$(CARGO)" hack/build.sh $(ARCH) dist/$(ARCH)/cni-steward
 
 .PHONY: image
 image: dist ## The image, by docker, podman or buildah where one works; as an archive: dist/ARCH/cni-steward.tar
 	@hack/image.sh $(IMAGE) Dockerfile dist/$(ARCH)/cni-steward $(ARCH) dist/$(ARCH)/cni-steward.tar $(BUILDER)
+
+.PHONY: release-tools
+release-tools: ## Get what a release is made with: Debian's compilers for ARM (as root), crates, Helm and cosign; the only step that needs the network
+	@CARGO="$(CARGO)" hack/release/tools.sh >/dev/null
+
+.PHONY: release
+release: ## Make release VERSION=x of this commit in dist/x, offline: programs, images, chart, SBOMs, provenance, signatures (many minutes)
+	@CARGO="$(CARGO)" hack/release.sh "$(VERSION)"
+
+.PHONY: release-check
+release-check: ## Show that dist/x is what it says: make it again elsewhere and compare, spoil it, run it, follow its page (VERSION=x)
+	@CARGO="$(CARGO)" hack/release/check.sh "$(VERSION)"
+
+.PHONY: release-lint
+release-lint: ## What can be known of a release without making one: workflow, lists of crates, image layout (needs jq)
+	@CARGO="$(CARGO)" hack/release/lint.sh
 
 .PHONY: chart
 chart: ## Lint the chart with both Helms, run its unit tests, and test its alerts if promtool is here
@@ -72,6 +76,15 @@ man: ## The manual pages, into dist/man
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check bans licenses sources
+
+.PHONY: coverage
+coverage: ## Which lines of the pure rooms no fast test runs, held to docs/coverage.md (needs LLVM's tools; ten minutes)
+	@hack/coverage.sh
+
+.PHONY: break-laws
+break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
+	@tests/control-plane/get.sh >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane $(CARGO) test --locked --quiet --test break_laws -- --ignored --nocapture
 
 .PHONY: demo
 demo: ## The whole story on real API servers, before and after, on one screen
@@ -162,6 +175,38 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 	@mkdir -p target/bench
 	env -u BENCH_OURS CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
 		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
+
+# Instrumented as cargo-fuzz does it with `--sanitizer none`: that much a stable compiler can do.
+FUZZ_FLAGS = -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
+FUZZ = target/fuzz/$(TRIPLE)/fuzz/fuzz
+
+# A target is named although it is this machine's: only then do the flags leave build scripts alone.
+.PHONY: fuzz
+fuzz: ## Any input whatever, at every way in: MINUTES=10 for all targets together, or TARGETS="decide socket" (needs a C++ compiler)
+	@echo "building the fuzz targets (a few minutes the first time)…" >&2
+	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --quiet --profile fuzz --target $(TRIPLE) --target-dir target/fuzz \
+		-p cni-steward-fuzz --features libfuzzer --bin fuzz
+	@fuzz/run.sh $${MINUTES:-10} $(FUZZ) $(TARGETS)
+
+.PHONY: fuzz-docs
+fuzz-docs: ## Write what all fuzzing on this machine came to into docs/fuzzing.md
+	fuzz/run.sh --table >target/fuzz-table.md
+	sed -i -e '/<!-- runs -->/,/<!-- end of runs -->/{/<!-- runs -->/{p;r target/fuzz-table.md' -e '};/<!-- end of runs -->/!d}' docs/fuzzing.md
+
+.PHONY: soak
+soak: dist ## Mixed load with faults on a real API server, MINUTES=60: memory and descriptors stay flat, nothing fails
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-4 >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_SOAK_MINUTES=$${MINUTES:-60} CNI_STEWARD_BINARY=$(BENCH_OURS) \
+	$(CARGO) test --locked --test cluster -- soak:: --nocapture
+
+# The map is asked for in a second link of the same code.
+.PHONY: layout
+layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
+	@mkdir -p target/layout
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
+	hack/build.sh $(ARCH) target/layout/cni-steward -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
+	hack/layout.sh target/layout/cni-steward target/layout/map
 
 .PHONY: record
 record: ## Record anew the reviews in tests/fixtures/reviews, from real API servers

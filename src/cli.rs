@@ -26,9 +26,11 @@ pub mod policy_file;
 mod program;
 pub mod purge;
 pub mod review;
+#[cfg(unix)]
 pub mod serve;
 pub mod status;
 pub mod terminal;
+#[cfg(unix)]
 pub mod trust;
 pub mod undo_file;
 
@@ -41,38 +43,42 @@ First steps, which change nothing:
 
 Each command has examples under --help.";
 
+/// What `--version` says: the release with its commit, where who built it told (`hack/release.sh`).
+const VERSION: &str = match option_env!("CNI_STEWARD_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Says whose the Amazon VPC CNI of an EKS cluster is, and keeps it so.
 #[derive(Debug, Parser)]
-#[command(name = "cni-steward", version, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "cni-steward", version = VERSION, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+// Each command's own arguments are built when it is the one that was asked for: a server needs no other's in its memory.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
-    /// Say who owns the VPC CNI of a cluster, and what is wrong there.
-    #[command(after_help = status::EXAMPLES)]
+    #[command(about = status::ABOUT)]
     Status(Box<status::StatusArgs>),
-    /// Say for many clusters at once who owns the VPC CNI and what is wrong there.
-    #[command(after_help = audit::EXAMPLES)]
+    #[command(about = audit::ABOUT)]
     Audit(audit::AuditArgs),
-    /// Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else.
-    #[command(after_help = adopt::EXAMPLES)]
+    #[command(about = adopt::ABOUT)]
     Adopt(Box<adopt::AdoptArgs>),
-    /// Remove the VPC CNI from a cluster, or bring it back.
-    #[command(after_help = purge::EXAMPLES)]
+    #[command(about = purge::ABOUT)]
     Purge(Box<purge::PurgeArgs>),
-    /// Answer a recorded review offline: what would the server say, and why.
-    #[command(after_help = review::EXAMPLES)]
+    #[command(about = review::ABOUT)]
     Review(review::ReviewArgs),
-    /// Answer admission reviews.
+    // Not where the private key's file cannot be kept from others by its mode.
+    #[cfg(unix)]
+    #[command(about = serve::ABOUT)]
     Serve(Box<serve::ServeArgs>),
     /// Print what a cluster needs to know about us.
     #[command(subcommand)]
     Export(Export),
-    /// Print the script that makes a shell complete our commands.
-    #[command(after_help = completion::EXAMPLES)]
+    #[command(about = completion::ABOUT)]
     Completion(completion::CompletionArgs),
     #[command(name = "__complete", hide = true)]
     Complete(completion::CompleteArgs),
@@ -80,11 +86,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Export {
-    /// The `MutatingWebhookConfiguration` that makes an API server call us, as YAML.
-    #[command(after_help = export::EXAMPLES)]
+    #[command(about = export::ABOUT)]
     Webhook(export::WebhookArgs),
-    /// The policy as `ValidatingAdmissionPolicy` and `MutatingAdmissionPolicy`, as YAML: a backstop without a server.
-    #[command(after_help = export::policies::EXAMPLES)]
+    #[command(about = export::policies::ABOUT)]
     Policies(export::policies::PoliciesArgs),
 }
 
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     let matches = command().get_matches();
     match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        #[cfg(unix)]
         Command::Serve(args) => serve::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Status(args) => status::run(&args),

@@ -38,6 +38,7 @@ pub mod purge;
 pub mod reconcile;
 pub mod server;
 pub mod telemetry;
+#[cfg(unix)]
 pub mod trust;
 pub mod undo;
 

@@ -169,3 +169,29 @@ fn every_alert_is_documented_and_seen_to_fire() {
         assert!(tests.contains(&format!("alertname: {alert}}}")), "no test expects {alert} to be quiet");
     }
 }
+
+#[test]
+fn a_version_is_the_same_wherever_a_release_says_it() {
+    let version = env!("CARGO_PKG_VERSION");
+    let chart: Value = serde_saphyr::from_str(&read("charts/cni-steward/Chart.yaml")).unwrap();
+    for key in ["version", "appVersion"] {
+        assert_eq!(chart[key], version, "Chart.yaml: {key}");
+    }
+    let changes = read("CHANGELOG.md");
+    let section = format!("## {version}");
+    assert!(changes.lines().any(|line| line.starts_with(&section)), "expected {section:?} in CHANGELOG.md");
+    let page = read("docs/verify.md");
+    for (index, line) in page.lines().enumerate() {
+        for word in line.split(['`', '/', ' ']).filter(|word| word.starts_with("cni-steward-")) {
+            let after = &word["cni-steward-".len()..];
+            assert!(after.starts_with(version), "docs/verify.md:{}: {word} is not of {version}", index + 1);
+        }
+    }
+    let image = values()["image"]["repository"].as_str().unwrap().to_owned();
+    assert!(page.contains(&image), "docs/verify.md does not name the chart's default {image}");
+    let workflow = read(".github/workflows/release.yml");
+    assert!(
+        workflow.contains("ghcr.io") && image.starts_with("ghcr.io/"),
+        "{image} is not where the workflow publishes"
+    );
+}

@@ -25,8 +25,11 @@ use crate::cluster::{Cluster, Writer};
 use crate::policy::pattern::Pattern;
 use crate::policy::rules::Release;
 
+/// What the command does, in a line.
+pub const ABOUT: &str =
+    "Make the VPC CNI that is installed the owner's: ownership metadata and field ownership, nothing else";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward adopt --plan
       what would change, path by path, and for whom; changes nothing
@@ -44,6 +47,7 @@ Exit status: 0 adopted or nothing to do, 1 refused or not whole, 2 usage or envi
 
 /// Arguments of `adopt`.
 #[derive(Debug, clap::Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct AdoptArgs {
     /// Policy file [default: the one of the cni-steward in the cluster; else owner helm, release kube-system/aws-vpc-cni].
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]

@@ -23,8 +23,10 @@ use crate::cluster::{Cluster, Kubeconfig};
 use crate::policy::pattern::Pattern;
 use crate::telemetry::clock;
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Say for many clusters at once who owns the VPC CNI and what is wrong there";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward audit --all-contexts
       a row for each context of the kubeconfig
@@ -42,6 +44,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["contexts", "all_contexts"]))]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct AuditArgs {
     /// The contexts of the clusters, in the order of the rows; `*` stands for any characters.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

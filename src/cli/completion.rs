@@ -14,8 +14,10 @@ use super::complete::answer;
 use super::terminal;
 use crate::cluster::Kubeconfig;
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Print the script that makes a shell complete our commands";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   source <(cni-steward completion bash)
       for this shell; put the line into ~/.bashrc for every one
@@ -31,6 +33,7 @@ link called kubectl_complete-cni_steward to it lies on the PATH.";
 
 /// Arguments of `completion`.
 #[derive(Debug, Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct CompletionArgs {
     /// The shell.
     #[arg(value_enum)]

@@ -29,8 +29,10 @@ const MATCH_CONDITIONS: u32 = 28;
 /// Oldest Kubernetes minor that is tested.
 const OLDEST: u32 = 24;
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "The `MutatingWebhookConfiguration` that makes an API server call us, as YAML";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward export webhook --url https://127.0.0.1:9443/mutate --ca STATE/ca.crt | kubectl apply -f -
       an API server that reaches this machine (`serve --standalone` prints this line with its own paths)
@@ -40,6 +42,7 @@ Examples:
 /// Arguments of `export webhook`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("where").required(true))]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct WebhookArgs {
     /// Where the API server reaches us directly, e.g. <https://127.0.0.1:9443/mutate>.
     #[arg(long, group = "where")]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::greeting::say;
 
@@ -16,8 +15,7 @@ impl Interrupt {
     /// Listens from now on; a second signal ends the program at once. Must be called on a runtime.
     pub fn listen() -> anyhow::Result<Self> {
         let interrupt = Self::default();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-            let mut signals = signal(kind).context("cannot listen for signals")?;
+        for mut signals in signals().context("cannot listen for signals")? {
             let told = Arc::clone(&interrupt.0);
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
@@ -35,4 +33,18 @@ impl Interrupt {
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<[tokio::signal::unix::Signal; 3]> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let [interrupt, terminate, hangup] =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    Ok([interrupt?, terminate?, hangup?])
+}
+
+/// A window that is closed ends the program at once: Windows lets nobody finish.
+#[cfg(windows)]
+fn signals() -> std::io::Result<[tokio::signal::windows::CtrlC; 1]> {
+    Ok([tokio::signal::windows::ctrl_c()?])
 }

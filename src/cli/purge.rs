@@ -32,8 +32,10 @@ use crate::undo::{After, Mark, Metadata, Place, Saved, Undo};
 const NO_UID: &str = "the uid of namespace kube-system, which tells one cluster from another, could not be seen; nothing was \
                       deleted. Check: kubectl auth can-i get namespaces/kube-system";
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Remove the VPC CNI from a cluster, or bring it back";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward purge --plan
       what would go, in which order, what stays and why, and what forbids it; nothing is changed
@@ -49,6 +51,7 @@ It may be run again at any time: it goes on from what is there.";
 
 /// Arguments of `purge`.
 #[derive(Debug, clap::Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct PurgeArgs {
     #[command(flatten)]
     consent: Consent,

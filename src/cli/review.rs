@@ -20,8 +20,10 @@ use crate::policy::object::Object;
 use crate::policy::{Decision, Kind, Policy, Verdict};
 use crate::telemetry::clock;
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Answer a recorded review offline: what would the server say, and why";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward review --policy examples/adopt.yaml examples/review.json
       the verdict, and each change with its path and reason
@@ -41,6 +43,7 @@ Exit status: 0 allowed, 1 refused, 2 the review or the policy cannot be read.";
 
 /// Arguments of `review`.
 #[derive(Debug, clap::Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct ReviewArgs {
     /// Policy file; without one the mode is Observe.
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]

@@ -40,6 +40,8 @@ use steward::Steward;
 mod refresh;
 mod steward;
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Answer admission reviews";
 const EXAMPLES: &str = "\
 Examples:
   cni-steward serve --standalone
@@ -51,7 +53,7 @@ Examples:
 
 /// The options of `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct ServeArgs {
     /// The policy; without one nothing is changed or refused (mode Observe).
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]

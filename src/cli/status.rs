@@ -8,8 +8,10 @@ use super::terminal::{Terminal, TerminalArgs, Tone, print};
 use crate::cluster::inventory::{self, Inventory, Item, Presence, Wish};
 use crate::findings::{self, Report, Severity};
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "Say who owns the VPC CNI of a cluster, and what is wrong there";
 /// Shown below the options.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward status
       who owns the VPC CNI of kubectl's current cluster, its objects, and what is wrong
@@ -20,6 +22,7 @@ Each code (CS001, …) is explained in docs/codes.md. Exit status: 0 well, 1 a p
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct StatusArgs {
     /// Judge by this policy [default: the one installed in the cluster].
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]

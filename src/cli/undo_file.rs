@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
+#[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -168,16 +169,27 @@ fn prefix(cluster: &str) -> String {
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<File> {
-    let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(file)
 }
 
 /// Makes the name as durable as the bytes.
+#[cfg(unix)]
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+/// Windows opens no folder as a file; its file system keeps names in order by itself.
+#[cfg(windows)]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

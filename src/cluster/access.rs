@@ -106,6 +106,9 @@ pub(super) fn of_kubeconfig(
     if tls && authority.is_none() {
         return Err(format!("cluster {cluster} has no certificate-authority-data"));
     }
+    // Who we are is told to nobody whose certificate was not checked, as with kubectl.
+    let nobody = Value::Null;
+    let user = if tls { user } else { &nobody };
     let certificate = pem(user_folder, user, "client-certificate")?;
     let key = pem(user_folder, user, "client-key")?;
     Ok(Access {

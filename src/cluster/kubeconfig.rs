@@ -110,7 +110,7 @@ contexts:
 clusters:
 - name: a
   cluster: {server: 'https://[::1]:6443/k8s/', certificate-authority: pki/ca.crt, tls-server-name: api}
-- {name: c, cluster: {server: 'http://127.0.0.1:8001'}}
+- {name: c, cluster: {server: 'https://127.0.0.1:8001', certificate-authority: c.crt}}
 users:
 - {name: b, user: {tokenFile: token, client-certificate-data: YQ==, client-key: b.key}}
 - name: d
@@ -134,7 +134,16 @@ users:
         assert!(matches!(one.token, Token::File(file) if file == Path::new("/home/joe/.kube/token")));
         assert!(one.client.is_some());
         let two = access(TWO, Some("two")).unwrap();
-        assert!(!two.tls && matches!(two.token, Token::Exec(_)), "{two:?}");
+        assert!(two.tls && matches!(two.token, Token::Exec(_)), "{two:?}");
+    }
+
+    #[test]
+    fn over_plain_http_there_are_no_credentials() {
+        for context in ["one", "two"] {
+            let plain = access(&TWO.replace("https://", "http://"), Some(context)).unwrap();
+            assert!(!plain.tls && plain.client.is_none(), "{plain:?}");
+            assert!(matches!(plain.token, Token::None), "{plain:?}");
+        }
     }
 
     #[test]
@@ -165,7 +174,7 @@ users:
         let second = file(
             "b/config",
             "{current-context: one, contexts: [{name: one, context: {cluster: x}}, {name: two, context: {cluster: a}}], \
-             clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {tokenFile: t}}]}",
+             clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1', certificate-authority: c}}], users: [{name: u, user: {tokenFile: t}}]}",
         );
         let missing = folder.path().join("missing");
         let merged = Kubeconfig::read(&[first, missing.clone(), second.clone()]).unwrap();

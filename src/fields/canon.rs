@@ -187,6 +187,7 @@ mod tests {
     #[case(r#"{"f:a":{"k:{\"name\":\":{}\"}":{},"k:{\"name\":\"A\"}":{},"k:{\"name\":\"AB\"}":{}}}"#, 3)]
     #[case(r#"{"f:a":{"k:{\"a\":1}":{},"k:{\"a\":\"1\"}":{},"k:{\"a\":\"1\",\"b\":1}":{},"k:{\"a\":\"2\"}":{}}}"#, 4)]
     #[case(r#"{"f:a":{"k:{\"n\":\"a\"}":{".":{},"f:x":{}},"k:{\"n\":\"b\"}":{".":{},"f:x":{}},"k:{\"n\":\"c\"}":{".":{},"f:x":{},"f:y":{}}}}"#, 7)]
+    #[case(r#"{"f:a":{"k:{\"n\":\"a\"}":{"f:x":{},"f:y":{},"f:z":{}},"k:{\"n\":\"b\"}":{"f:x":{},"f:y":{},"f:z":{}}}}"#, 6)]
     fn canonical_text_is_recognised_and_counted(#[case] text: &str, #[case] paths: usize) {
         let set = read(text, None).unwrap();
         assert_eq!(set.len(), paths);
@@ -221,6 +222,13 @@ mod tests {
     #[case(r#"{"f:a":{"k:{\"n\":\"a\"}":{".":{},"f:x":{}},"k:{\"n\":\"b\"}":{".":{},"f:x":{}x}}}"#)]
     fn everything_else_is_read_the_long_way(#[case] text: &str) {
         assert_eq!(read(text, None), None);
+    }
+
+    #[test]
+    fn nesting_ends_where_every_other_reader_ends_it() {
+        let nested = |depth: usize| format!("{}{{}}{}", r#"{"f:a":"#.repeat(depth), "}".repeat(depth));
+        assert!(read(&nested(MAX_DEPTH), None).is_some());
+        assert_eq!(read(&nested(MAX_DEPTH + 1), None), None);
     }
 
     #[test]

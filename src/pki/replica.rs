@@ -14,7 +14,7 @@ use super::coverage::Version;
 use super::keeping::Leaf;
 use super::rotation::carry_out::Materials;
 use super::rotation::{self, Canary, Changes, Lifetimes, Plan, Seen, Step};
-use super::{Bundle, Certificate, Coverage, Keeping, Name};
+use super::{Bundle, Coverage, Keeping, Name};
 
 /// What one replica knows and serves.
 #[derive(Debug, Clone)]
@@ -111,11 +111,6 @@ impl Replica {
     /// What each entry of ours holds.
     pub fn entries(&self) -> &[Bundle] {
         &self.entries
-    }
-
-    /// Whether every entry tells to trust this authority.
-    pub fn covers(&self, at: Duration, authority: &Certificate) -> bool {
-        self.coverage.of(at, authority).is_some()
     }
 
     /// What a step of its plan writes into the Secret.

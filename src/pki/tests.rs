@@ -137,3 +137,42 @@ fn names_are_addresses_or_dns_names() {
         assert!(bad.parse::<Name>().is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_pair_or_what_holds_one_shows_no_key() {
+    let Kept { ca, leaf, now } = kept();
+    let step = Step::Keep;
+    for shown in [format!("{ca:?}"), format!("{leaf:#?} {step:?} {now}")] {
+        assert!(shown.contains("BEGIN CERTIFICATE"), "{shown}");
+        for key in [&ca.key, &leaf.key] {
+            let secret = key.lines().nth(1).unwrap();
+            assert!(!shown.contains("PRIVATE KEY") && !shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn of_a_certificate_the_names_and_all_its_bytes_count() {
+    let kept = kept();
+    let certificate = Certificate::read(&kept.leaf.cert).unwrap();
+    let names: Vec<String> = certificate.names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["127.0.0.1", "::1", "localhost"]);
+    let longer = [certificate.der().as_ref(), &[0]].concat();
+    let error = Certificate::from_der(longer.into()).unwrap_err();
+    assert!(error.to_string().contains("bytes after its end"), "{error}");
+
+    let mut params = rcgen::CertificateParams::default();
+    let other = rcgen::SanType::Rfc822Name("joe@example.org".try_into().unwrap());
+    params.subject_alt_names = vec![other, rcgen::SanType::DnsName("a.b".try_into().unwrap())];
+    let pem = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+    assert_eq!(
+        Certificate::read(&pem).unwrap().names,
+        ["a.b".parse().unwrap()],
+        "an address of mail is no name"
+    );
+}
+
+#[test]
+fn a_chain_of_nothing_has_no_leaf() {
+    assert!(matches!(chain::leaf(&[]), Err(Why::NotACertificate(_))));
+}

@@ -67,6 +67,7 @@ mod tests {
     #[case("a*b*c", "a1b2c", true)]
     #[case("a*b*c", "abc", true)]
     #[case("a*b*c", "acb", false)]
+    #[case("a*b*c", "axc", false)]
     #[case("a*ab", "aab", true)]
     #[case("a*ab", "ab", false)]
     #[case("", "", true)]

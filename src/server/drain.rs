@@ -5,8 +5,10 @@
 //! still taken; then the door closes and what is in flight is finished; then the process ends. A second signal ends it
 //! at once.
 
+#[cfg(unix)]
 use std::time::Duration;
 
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -64,12 +66,14 @@ impl Drain {
 }
 
 /// SIGTERM and SIGINT. Made before serving: as process 1 a program without a handler ignores SIGTERM.
+#[cfg(unix)]
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
+#[cfg(unix)]
 impl Signals {
     /// Takes the signals over from the default handlers.
     pub fn new() -> std::io::Result<Self> {
@@ -98,6 +102,7 @@ pub enum Ended {
 
 /// Serves until a signal comes, then leaves in order. `serving` ends once the stage is `Closed` and says how many
 /// connections it had to cut.
+#[cfg(unix)]
 pub async fn conduct(
     signals: &mut Signals,
     lever: &Lever,
@@ -123,6 +128,7 @@ pub async fn conduct(
     }
 }
 
+#[cfg(unix)]
 fn ended(cut: usize) -> Ended {
     if cut == 0 { Ended::Finished } else { Ended::Cut(cut) }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use cni_steward::cluster::{Patch, Writer};
+use cni_steward::cluster::{Cluster, Connection, Patch, Writer};
 use serde_json::{Value, json};
 
 use crate::script::{Answer, Script};
+use crate::support::steward::{Steward, run};
 use crate::{config_map, status};
 
 #[tokio::test]
@@ -80,4 +81,67 @@ async fn a_kept_connection_that_the_server_closed_costs_no_request() {
         script.hang_up();
     }
     assert_eq!(script.asked().len(), 20, "each was asked once");
+}
+
+/// As kubectl does: whoever answers there has shown no certificate.
+#[tokio::test]
+async fn over_plain_http_nobody_is_told_who_we_are() {
+    let script = Script::new(vec![Answer::Now("200 OK", "{}".into())]);
+    let plugin = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-program"});
+    for user in [json!({"token": "hush"}), json!({"tokenFile": "no-such-file"}), json!({"exec": plugin})] {
+        let got: Option<Value> = script.cluster_as(&user).await.get(&config_map()).await.unwrap();
+        assert_eq!(got, Some(json!({})), "{user}");
+    }
+    for head in script.asked() {
+        assert!(!head.to_lowercase().contains("authorization") && !head.contains("hush"), "{head}");
+    }
+    assert_eq!(script.asked().len(), 3);
+}
+
+/// They hold whole manifests, with whatever values a person gave to Helm.
+#[tokio::test]
+async fn of_helm_s_records_only_metadata_is_asked_for() {
+    let nothing = json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": []}).to_string();
+    let script = Script::new(vec![Answer::Now("200 OK", nothing)]);
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = script.kubeconfig(folder.path());
+    let output = run(&["status", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let asked = script.asked();
+    let secrets: Vec<_> = asked.iter().filter(|head| head.contains("/secrets")).collect();
+    assert!(!secrets.is_empty(), "expected questions about Helm's records, got {asked:#?}\n{output}");
+    for head in secrets {
+        assert!(head.starts_with("GET ") && head.contains("as=PartialObjectMetadataList"), "{head}");
+    }
+}
+
+/// Any server of TLS will do to ask in vain; ours says what it was asked.
+#[tokio::test]
+async fn a_server_that_is_not_the_cluster_s_is_told_nothing() {
+    let server = Steward::start("mode: Observe");
+    let own = std::fs::read_to_string(server.ca()).unwrap();
+    let other = cni_steward::pki::authority::make(cni_steward::telemetry::clock::now()).unwrap().cert;
+    let folder = tempfile::tempdir().unwrap();
+    let ask = async |authority: &str, name: &str| {
+        std::fs::write(folder.path().join("ca.crt"), authority).unwrap();
+        let url = format!("https://127.0.0.1:{}", server.port());
+        let cluster = json!({"server": url, "certificate-authority": "ca.crt", "tls-server-name": name});
+        let config = json!({
+            "clusters": [{"name": "a", "cluster": cluster}], "users": [{"name": "a", "user": {"token": "hush"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}], "current-context": "a",
+        });
+        let file = folder.path().join("config");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let request_timeout = Duration::from_secs(20);
+        let connection = Connection { kubeconfig: vec![file], context: None, service: None, request_timeout };
+        let cluster = Cluster::connect(&connection).await.unwrap();
+        cluster.get::<Value>(&config_map()).await.is_ok_and(|object| object.is_some())
+    };
+    let code = "cni_steward_requests_refused_total{code=\"404\"}";
+    let refused = || server.metrics().lines().filter(|line| line.starts_with(code)).count();
+    for (authority, name) in [(&other, "localhost"), (&own, "wrong.example")] {
+        assert!(!ask(authority, name).await);
+        assert_eq!(refused(), 0, "{name}: it was asked\n{}", server.metrics());
+    }
+    assert!(!ask(&own, "localhost").await);
+    assert_eq!(refused(), 1, "expected it to be asked when all is well\n{}", server.metrics());
 }

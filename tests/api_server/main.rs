@@ -13,6 +13,7 @@
 mod support;
 
 mod answers;
+mod looking;
 mod script;
 mod serving;
 mod watching;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cni_steward::cluster::{Cluster, Connection};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is answered to each request in turn; the last is answered for ever.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(crate) enum Answer {
     Silence,
 }
 
-/// Answers plain HTTP, and remembers the request lines.
+/// Answers plain HTTP, and remembers the heads of requests.
 pub(crate) struct Script {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -36,6 +36,11 @@ impl Script {
 
     /// On a port of the caller's choice.
     pub(crate) fn at(port: u16, answers: Vec<Answer>) -> Self {
+        Self::answering(port, move |turn, _| answers.get(turn).or(answers.last()).unwrap().clone())
+    }
+
+    /// Answers as a function of how many were asked before, and of the request's head.
+    pub(crate) fn answering(port: u16, answer: impl Fn(usize, &str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -44,14 +49,13 @@ impl Script {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let connection = connection.unwrap();
-                let Some(line) = request(&connection) else { continue };
+                let Some(head) = request(&connection) else { continue };
                 let turn = {
                     let mut seen = seen.lock().unwrap();
-                    seen.push(line);
+                    seen.push(head.clone());
                     seen.len() - 1
                 };
-                let answer = answers.get(turn).or(answers.last()).unwrap();
-                let kept = answer_with(connection, answer);
+                let kept = answer_with(connection, &answer(turn, &head));
                 open.lock().unwrap().extend(kept);
             }
         });
@@ -64,8 +68,13 @@ impl Script {
     }
 
     pub(crate) async fn cluster(&self) -> Cluster {
+        self.cluster_as(&json!({})).await
+    }
+
+    /// As this user of a kubeconfig.
+    pub(crate) async fn cluster_as(&self, user: &Value) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = vec![self.kubeconfig(folder.path())];
+        let kubeconfig = vec![kubeconfig_of(folder.path(), self.port, user)];
         let request_timeout = Duration::from_millis(700);
         Cluster::connect(&Connection { kubeconfig, context: None, service: None, request_timeout })
             .await
@@ -77,21 +86,24 @@ impl Script {
         self.open.lock().unwrap().clear();
     }
 
+    /// The heads of all requests.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-/// The request line, once the whole head is read.
+/// The head of a request, once it is whole.
 fn request(connection: &TcpStream) -> Option<String> {
-    let mut lines = BufReader::new(connection).lines();
-    let first = lines.next()?.ok()?;
-    for line in lines {
-        if line.ok()?.is_empty() {
-            break;
+    let mut head = String::new();
+    for line in BufReader::new(connection).lines() {
+        let line = line.ok()?;
+        if line.is_empty() {
+            return Some(head);
         }
+        head.push_str(&line);
+        head.push('\n');
     }
-    Some(first)
+    None
 }
 
 fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> {
@@ -116,10 +128,14 @@ fn answer_with(mut connection: TcpStream, answer: &Answer) -> Option<TcpStream> 
 
 /// A kubeconfig for what listens on `port`.
 pub(crate) fn kubeconfig(folder: &Path, port: u16) -> PathBuf {
+    kubeconfig_of(folder, port, &json!({}))
+}
+
+fn kubeconfig_of(folder: &Path, port: u16, user: &Value) -> PathBuf {
     let file = folder.join("kubeconfig");
     let config = json!({
         "clusters": [{"name": "a", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
-        "users": [{"name": "a", "user": {}}],
+        "users": [{"name": "a", "user": user}],
         "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
         "current-context": "a",
     });

@@ -44,6 +44,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "docs::replace_with_calico", needs: ALL, run: || play("docs/replace-with-calico.md") },
     Case { name: "docs::audit", needs: ALL, run: || play("docs/audit.md") },
     Case { name: "docs::cluster_api", needs: ALL, run: || play("docs/cluster-api.md") },
+    Case { name: "docs::verify", needs: ALL, run: verify },
 ];
 
 fn complete() {
@@ -159,6 +160,17 @@ fn play(name: &str) {
     }
 }
 
+/// The folder of a release, for the page of somebody who has nothing else.
+const RELEASE: &str = "CNI_STEWARD_RELEASE";
+
+fn verify() {
+    if std::env::var_os(RELEASE).is_some() {
+        play("docs/verify.md");
+    } else {
+        eprintln!("docs::verify: left out; `make release-check VERSION=…` plays the page on a release");
+    }
+}
+
 /// A cluster in the state of a reader who has come so far, and a desk with what lies on his.
 struct Stage {
     ground: Ground,
@@ -176,19 +188,23 @@ impl Stage {
         let desk = Folder::new();
         let bin = desk.join("bin");
         std::fs::create_dir(&bin).unwrap();
-        std::fs::create_dir(desk.join("eks")).unwrap();
-        for folder in ["charts", "examples", "certs"] {
-            symlink(book::root().join(folder), desk.join(folder)).unwrap();
+        if words.iter().any(|word| word == "release") {
+            lay_out_release(&desk, &bin);
+        } else {
+            std::fs::create_dir(desk.join("eks")).unwrap();
+            for folder in ["charts", "examples", "certs"] {
+                symlink(book::root().join(folder), desk.join(folder)).unwrap();
+            }
+            symlink(fixtures::CHART, desk.join("eks/aws-vpc-cni")).unwrap();
+            symlink(fixtures::EKS_APPLY, desk.join("aws-k8s-cni.yaml")).unwrap();
+            symlink(steward::BINARY, bin.join("cni-steward")).unwrap();
         }
-        symlink(fixtures::CHART, desk.join("eks/aws-vpc-cni")).unwrap();
-        symlink(fixtures::EKS_APPLY, desk.join("aws-k8s-cni.yaml")).unwrap();
-        symlink(steward::BINARY, bin.join("cni-steward")).unwrap();
         symlink(Kubectl.path().unwrap(), bin.join("kubectl")).unwrap();
         let helm = if words.iter().any(|word| word == "helm-3") { Helm3 } else { Helm4 };
         symlink(helm.path().unwrap(), bin.join("helm")).unwrap();
         for word in words {
             match word.as_str() {
-                "empty" | "helm-3" | "helm-4" => {}
+                "empty" | "release" | "helm-3" | "helm-4" => {}
                 "eks" => drop(ground.plane.eks_apply(fixtures::EKS_APPLY).ok().to_owned()),
                 "nodes" => {
                     ground.nodes(&NODES);
@@ -253,4 +269,17 @@ impl Stage {
         command.env("HOME", self.desk.join("home")).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
         Output::of(command, None)
     }
+}
+
+/// Copies of the release's files, and cosign; nothing of the project.
+fn lay_out_release(desk: &Folder, bin: &Path) {
+    let release = std::env::var_os(RELEASE).expect("a stage `release` is played by `make release-check`");
+    for file in std::fs::read_dir(release).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), desk.join(file.file_name().to_str().unwrap())).unwrap();
+    }
+    let mut get = Command::new(book::root().join("tests/control-plane/get.sh"));
+    get.args(["--check", "cosign"]);
+    let cosign = Output::of(get, None).ok().trim().replace("cosign=", "");
+    symlink(cosign, bin.join("cosign")).unwrap();
 }

@@ -53,6 +53,14 @@ describe() {
     helm-unittest)
       folder=helm-unittest package=github.com/helm-unittest/helm-unittest/cmd/helm-unittest takes='1 min' purpose="the chart's unit tests"
       version=$(pinned "$folder" github.com/helm-unittest/helm-unittest) ;;
+    cosign)
+      folder=cosign program=cosign package=github.com/sigstore/cosign/v3/cmd/cosign takes='2 to 5 min' purpose='signs a release'
+      version=$(pinned cosign github.com/sigstore/cosign/v3)
+      stamp+=" -X sigs.k8s.io/release-utils/version.gitVersion=$version" ;;
+    actionlint)
+      folder=actionlint program=actionlint package=github.com/rhysd/actionlint/cmd/actionlint takes='10 s' purpose='reads workflows'
+      version=$(pinned actionlint github.com/rhysd/actionlint)
+      stamp+=" -X github.com/rhysd/actionlint.version=$version" ;;
     capa-*)
       folder=$1 takes='2.5 min' purpose="Cluster API's way of removing the CNI"
       version=$(pinned "$folder" sigs.k8s.io/cluster-api-provider-aws/v2) ;;
@@ -64,7 +72,7 @@ describe() {
       folder=pause takes='5 s' purpose='what each pod begins with'
       version=1 ;;
     *)
-      say "get.sh: no program is called $1; there are: ${everything[*]} ${nodes[*]}"
+      say "get.sh: no program is called $1; there are: ${everything[*]} ${nodes[*]} cosign actionlint"
       exit 2 ;;
   esac
   version=${version#v}
@@ -93,6 +101,10 @@ fits() {
         { [ "${BASH_REMATCH[1]}" -gt 3 ] || { [ "${BASH_REMATCH[1]}" -eq 3 ] && [ "${BASH_REMATCH[2]}" -ge 5 ]; }; } ;;
     helm-*)
       seen=$("$2" version --template '{{.Version}}' 2>/dev/null) && [[ $seen == v"${1#helm-}".* ]] ;;
+    cosign)
+      seen=$("$2" version 2>/dev/null) && [[ $seen =~ GitVersion:\ *v3\.[1-9] ]] ;;
+    actionlint)
+      seen=$("$2" --version 2>/dev/null) && [[ $seen =~ ^v?1\.[7-9]\. ]] ;;
   esac
 }
 
@@ -111,7 +123,9 @@ find_one() {
 }
 
 build() {
-  local started=$SECONDS partial=$cache/.partial-$file
+  local started=$SECONDS
+  # Not local: when the script is stopped it is still asked for.
+  partial=$cache/.partial-$file
   command -v go >/dev/null || {
     say "$1 is missing and no Go is here to build it: install Go 1.26 (https://go.dev/dl), then run \`make control-plane\`"
     exit 1

@@ -1,8 +1,8 @@
 //! The table is true: it is whole, its tests exist, and the page says the same and tells of a run without a failure.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
+use crate::named;
 use crate::page::{self, Outcome, Run};
 use crate::support::suite::Case;
 use crate::table::{Row, Shown, rows};
@@ -19,10 +19,6 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "held::what_is_written_to_a_page_is_read_from_it", needs: &[], run: there_and_back },
 ];
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn whole() {
     let numbers: Vec<usize> = rows().map(|row| row.number).collect();
     assert_eq!(numbers, (1..=67).collect::<Vec<_>>());
@@ -33,62 +29,23 @@ fn whole() {
     }
 }
 
-/// The sources of a test target, or of a library's own tests.
-fn sources(target: &str) -> Vec<PathBuf> {
-    let places = match target {
-        "lib" | "verdict" => vec![root().join("src")],
-        _ => vec![root().join(format!("tests/{target}.rs")), root().join("tests").join(target)],
-    };
-    let mut files = Vec::new();
-    for place in places {
-        collect(&place, &mut files);
-    }
-    files
-}
-
-fn collect(place: &Path, files: &mut Vec<PathBuf>) {
-    if let Ok(folder) = std::fs::read_dir(place) {
-        folder.for_each(|entry| collect(&entry.unwrap().path(), files));
-    } else if place.is_file() && place.extension().is_some_and(|extension| extension == "rs") {
-        files.push(place.to_owned());
-    }
-}
-
-/// Where the functions of a module of tests stand: in the module's file, or, for `mod tests`, in the file around it.
-fn is_home(file: &Path, modules: &[&str]) -> bool {
-    let file = file.with_extension("");
-    let ends = |modules: &[&str]| file.ends_with(modules.iter().collect::<PathBuf>());
-    ends(modules) || (modules.last() == Some(&"tests") && ends(&modules[..modules.len() - 1]))
-}
-
-fn exists(proof: &str) -> bool {
-    let parts: Vec<&str> = proof.split("::").collect();
-    let (target, name, modules) = (parts[0], parts[parts.len() - 1], &parts[1..parts.len() - 1]);
-    let case = format!("\"{}\"", parts[1..].join("::"));
-    sources(target).iter().any(|file| {
-        let text = std::fs::read_to_string(file).unwrap();
-        let function =
-            || text.contains(&format!("fn {name}(")) && (modules.is_empty() || is_home(file, modules));
-        text.contains(&case) || function()
-    })
-}
-
 fn exist() {
     let missing: Vec<&str> =
-        rows().flat_map(|row| row.proofs).copied().filter(|proof| !exists(proof)).collect();
+        rows().flat_map(|row| row.proofs).copied().filter(|proof| named::find(proof).is_err()).collect();
     assert!(missing.is_empty(), "there are no such tests: {missing:#?}");
-    assert!(!exists("lib::pki::tests::nobody_wrote_this"), "this test sees what is missing");
-    assert!(!exists("server::body::pipelined_requests_are_answered_in_order"), "it stands in another module");
+    assert!(named::find("lib::pki::tests::nobody_wrote_this").is_err(), "this test sees what is missing");
+    assert!(
+        named::find("server::body::pipelined_requests_are_answered_in_order").is_err(),
+        "it stands in another module"
+    );
 }
 
 /// A test whose name begins with the number of a fault is one of the tests of that fault.
 fn numbered() {
     let named: BTreeSet<(usize, &str)> =
         rows().flat_map(|row| row.proofs.iter().map(|proof| (row.number, *proof))).collect();
-    let mut files = Vec::new();
-    collect(&root().join("tests"), &mut files);
     let mut seen = 0;
-    for file in files {
+    for file in named::homes().iter().flat_map(|home| named::files(home, "rs")) {
         let text = std::fs::read_to_string(&file).unwrap();
         for word in text.split(|c: char| !c.is_alphanumeric() && c != '_') {
             let Some(rest) = word.strip_prefix("fault_") else { continue };

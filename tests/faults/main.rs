@@ -14,6 +14,8 @@
 
 #[path = "../support/client.rs"]
 mod client;
+#[path = "../support/named.rs"]
+mod named;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/mod.rs"]

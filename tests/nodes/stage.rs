@@ -65,7 +65,7 @@ impl Stage {
     pub(crate) fn helm_bare(&self, command: &str, values: &str) {
         // Without kube-proxy nobody answers at the address of Service kubernetes.
         let api = format!("k8sServiceHost={ADDRESS},k8sServicePort={}", self.cluster.plane.port());
-        let values = format!("--set=image.tag=dev,{api},{values}");
+        let values = format!("--set=image.repository=cni-steward,image.tag=dev,{api},{values}");
         let words = [command, RELEASE, CHART, "--namespace=kube-system", &values];
         self.cluster.plane.helm(self.helm, &words).ok();
     }
@@ -106,7 +106,7 @@ impl Stage {
             RELEASE,
             CHART,
             "--namespace=kube-system",
-            "--set=image.tag=dev,certificate.secretName=cni-steward-tls",
+            "--set=image.repository=cni-steward,image.tag=dev,certificate.secretName=cni-steward-tls",
             "--set",
             &mode,
             "--set-file",

@@ -67,6 +67,11 @@ pub(crate) fn owners(object: &Value) -> Vec<String> {
     list(object).iter().map(name).collect()
 }
 
+/// When each entry was last changed.
+pub(crate) fn times(object: &Value) -> Vec<&str> {
+    list(object).iter().map(|entry| entry["time"].as_str().unwrap_or("?")).collect()
+}
+
 fn paths(entry: &Value) -> Paths {
     fn walk(node: &Value, prefix: &mut Vec<String>, found: &mut Paths) {
         for (name, below) in node.as_object().into_iter().flatten() {

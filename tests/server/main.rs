@@ -27,4 +27,6 @@ mod reload;
 mod requests;
 mod slow;
 mod strangers;
+mod tls;
 mod transport;
+mod words;

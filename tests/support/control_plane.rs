@@ -67,7 +67,7 @@ impl User {
         }
     }
 
-    fn token(self) -> &'static str {
+    pub(crate) fn token(self) -> &'static str {
         match self {
             Self::Admin => "token-of-admin",
             Self::AddonManager => "token-of-addon-manager",
@@ -200,6 +200,12 @@ impl ControlPlane {
         self.server = Background::start(&self.folder.join("kube-apiserver"), &self.arguments, &log);
         await_ready(&mut self.server, &self.api, "/readyz")
             .unwrap_or_else(|error| panic!("kube-apiserver: {error}\n{}", tail(&log, 15)));
+    }
+
+    /// The API server dies, and comes again on the same port; etcd stays. Returns when it is ready.
+    pub(crate) fn restart(&mut self) {
+        self.stop_server();
+        self.start_server_again();
     }
 
     /// Admin's kubeconfig with another port on 127.0.0.1.

@@ -21,8 +21,10 @@ use crate::cli::terminal::print;
 use crate::policy::Policy;
 use crate::policy::cel::{self, Named, Refusal, Scope, Stamping};
 
+/// What the command does, in a line.
+pub const ABOUT: &str = "The policy as `ValidatingAdmissionPolicy` and `MutatingAdmissionPolicy`, as YAML: a backstop without a server";
 /// Shown under `--help`.
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   cni-steward export policies --policy examples/block.yaml --kube-version 1.30 | kubectl apply -f -
       refuses what the webhook would refuse, also while no replica can be reached
@@ -31,6 +33,7 @@ Examples:
 
 /// Arguments of `export policies`.
 #[derive(Debug, clap::Args)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct PoliciesArgs {
     /// Policy file; without it the policy is Observe, and there is nothing to export.
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]

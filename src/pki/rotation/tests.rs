@@ -264,3 +264,46 @@ fn a_leaf_that_could_live_no_longer_is_not_made_again() {
     assert!(plan.trust.is_some(), "the coming authority has to be told");
     assert_eq!((plan.secret, plan.waiting), (None, Some(Waiting::Bundle)));
 }
+
+#[test]
+fn what_is_in_the_list_of_replaced_authorities_and_not_ours_is_told() {
+    let mut scene = Scene::settled();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let foreign = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+    scene.texts.insert("old-ca.crt".to_owned(), foreign);
+    scene.see();
+    let flaws = &scene.replica.keeping().flaws;
+    assert_eq!(flaws.len(), 1, "{flaws:?}");
+    assert_eq!((flaws[0].key, &flaws[0].why), ("old-ca.crt", &crate::pki::Why::Foreign));
+    assert!(scene.replica.keeping().old.is_empty());
+    assert_eq!(scene.work(Canary::Silent), ["remember"], "it is written anew without it");
+}
+
+#[test]
+fn a_secret_with_an_authority_alone_gets_a_leaf_under_it() {
+    let mut scene = Scene::settled();
+    let before = scene.texts.clone();
+    scene.texts.remove("tls.crt");
+    scene.texts.remove("tls.key");
+    // Nobody remembers the leaf: a replica that has just begun.
+    scene.replica = Replica::new(LIVES, None);
+    scene.see();
+    assert!(matches!(scene.plan(Canary::Silent).secret, Some(Step::NewLeaf(..))));
+    scene.work(Canary::Silent);
+    scene.pass(200);
+    scene.work(Canary::Silent);
+    assert_eq!(scene.texts.get("ca.crt"), before.get("ca.crt"), "no new authority");
+    assert!(scene.texts.contains_key("tls.crt"));
+}
+
+#[test]
+fn a_leaf_from_a_clock_far_ahead_is_made_again() {
+    let mut scene = Scene::settled();
+    scene.now = scene.now.checked_sub((24 * 20).hours()).unwrap();
+    scene.see();
+    // Its authority began in the future, too.
+    assert!(matches!(scene.plan(Canary::Silent).secret, Some(Step::NewAuthority(_))));
+    let lives = Lifetimes::default();
+    assert!(lives.leaf < lives.authority && lives.settle == Duration::from_mins(2));
+}

@@ -49,7 +49,6 @@ pub(super) fn describe(changes: &Changes<'_>, policy: &Policy) -> String {
             (Why::Provenance, Some(word)) => parts.push(format!("record that {word} installed it")),
             (Why::Protect, _) => parts.push("protect it from Cluster API".to_owned()),
             (Why::Release, _) => parts.push("release it to Cluster API".to_owned()),
-            (Why::ManagedAddon, _) => parts.push("mark it as the managed add-on's".to_owned()),
             _ => {}
         }
     }

@@ -105,6 +105,7 @@ const ROWS: [Row; 29] = [
         "never pushed over the limit; no patch and a warning, and the API server stores the write",
         &[
             "decisions::bad_input::fault_16_full_annotations_are_not_pushed_over_the_limit",
+            "decisions::bad_input::fault_16_a_managed_addon_s_write_with_full_annotations_is_not_marked",
             "cluster::objects::fault_16_full_annotations_are_stored_with_a_warning",
         ],
     ),
