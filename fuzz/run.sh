@@ -13,7 +13,7 @@ table() {
   echo "| target | executions | CPU | edges reached | corpus | findings |"
   echo "|---|---|---|---|---|---|"
   awk -F'\t' '
-    function time(s) { return s >= 3600 ? sprintf("%.1f h", s / 3600) : sprintf("%d min", s / 60 + 0.5) }
+    function time(s) { return s >= 3600 ? sprintf("%.1f h", s / 3600) : s >= 600 ? sprintf("%d min", s / 60 + 0.5) : sprintf("%d s", s) }
     !($1 in n) { order[++count] = $1 }
     { n[$1] += $2; cpu[$1] += $3; if ($4 > edges[$1]) edges[$1] = $4; files[$1] = $5; found[$1] += $6
       N += $2; C += $3; F += $6 }

@@ -272,9 +272,20 @@ impl Scene {
         bundles_of(&self.api.get(HOOKS).unwrap().json())
     }
 
-    /// Lines that tell of an error.
-    pub(crate) fn errors(&self) -> Vec<String> {
-        self.log().lines().filter(|line| line.contains("\"level\":\"ERROR\"")).map(str::to_owned).collect()
+    /// Of reviews of targets alone, how many the API server let pass.
+    pub(crate) fn passed_uncalled(&self) -> u64 {
+        let page = self.api.get("/metrics").unwrap().text();
+        ["namespaced.cni-steward.dev", "cluster.cni-steward.dev"]
+            .map(|name| counted(&page, "apiserver_admission_webhook_fail_open_count", name))
+            .iter()
+            .sum()
+    }
+
+    /// Lines that tell of an error, but for those that hold this text.
+    pub(crate) fn errors_but(&self, expected: &str) -> Vec<String> {
+        let log = self.log();
+        let errors = log.lines().filter(|line| line.contains("\"level\":\"ERROR\""));
+        errors.filter(|line| !line.contains(expected)).map(str::to_owned).collect()
     }
 
     fn log(&self) -> String {

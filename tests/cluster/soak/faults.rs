@@ -70,7 +70,7 @@ pub(super) fn hang(soak: &Soak) {
 
 /// The API server dies and comes again.
 pub(super) fn restart(soak: &mut Soak) {
-    soak.open_before += soak.scene.fail_opens();
+    (soak.passed_before, soak.passed_at_start) = (soak.passed(), 0);
     soak.scene.plane.restart();
     let seen = recovered(soak);
     soak.tally.expect("API server restarted", seen);

@@ -180,7 +180,7 @@ fn nonsense(door: &Door, tally: &Tally) {
     let said = told(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
     let outcome = if said.contains("this port speaks https") { Ok(()) } else { Err(said) };
     tally.expect("plain HTTP told so", outcome);
-    let said = told(&[0x5a, 0, 0xff, 3].repeat(200));
+    let said = told(&[3, 0, 0xff, 0x5a].repeat(200));
     tally.expect(
         "garbage instead of a handshake",
         if said.contains("HTTP/1.1 200") { Err(said) } else { Ok(()) },
@@ -206,7 +206,10 @@ fn nonsense(door: &Door, tally: &Tally) {
 
 /// More who say nothing than there is room for: some are sent away, and those who ask are still answered.
 fn full_house(door: &Door, tally: &Tally) {
-    let mut crowd: Vec<_> = (0..150).map(|_| door.tcp()).collect();
+    // Who has been silent longest goes first: nobody of the others who is just shaking hands.
+    let mut crowd: Vec<_> = (0..90).map(|_| door.tcp()).collect();
+    std::thread::sleep(Duration::from_secs(2));
+    crowd.extend((0..60).map(|_| door.tcp()));
     std::thread::sleep(Duration::from_secs(1));
     let gone = crowd.iter_mut().filter(|tcp| {
         tcp.set_nonblocking(true).unwrap();
