@@ -22,12 +22,12 @@ run: ## Build and run the server on this machine, with a certificate authority o
 
 .PHONY: test
 test: check control-plane chart ## Formatting, lints, and all tests, those on real API servers included
-	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane,$$CNI_STEWARD_REQUIRE $(CARGO) test --locked
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_REQUIRE=control-plane,$$CNI_STEWARD_REQUIRE $(CARGO) test --workspace --locked
 
 .PHONY: check
 check: ## Formatting and lints
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward
@@ -175,6 +175,30 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 	@mkdir -p target/bench
 	env -u BENCH_OURS CARGO_PROFILE_BENCH_STRIP=false CARGO_PROFILE_BENCH_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=false CARGO_PROFILE_RELEASE_DEBUG=1 \
 		$(CARGO) bench --locked --bench compare --target-dir target/profile -- --write-profile=$(BENCH_PROFILE)
+
+# Instrumented as cargo-fuzz does it with `--sanitizer none`: that much a stable compiler can do.
+FUZZ_FLAGS = -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
+FUZZ = target/fuzz/$(TRIPLE)/fuzz/fuzz
+
+# A target is named although it is this machine's: only then do the flags leave build scripts alone.
+.PHONY: fuzz
+fuzz: ## Any input whatever, at every way in: MINUTES=10 for all targets together, or TARGETS="decide socket" (needs a C++ compiler)
+	@echo "building the fuzz targets (a few minutes the first time)…" >&2
+	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --quiet --profile fuzz --target $(TRIPLE) --target-dir target/fuzz \
+		-p cni-steward-fuzz --features libfuzzer --bin fuzz
+	@fuzz/run.sh $${MINUTES:-10} $(FUZZ) $(TARGETS)
+
+.PHONY: fuzz-docs
+fuzz-docs: ## Write what all fuzzing on this machine came to into docs/fuzzing.md
+	fuzz/run.sh --table >target/fuzz-table.md
+	sed -i -e '/<!-- runs -->/,/<!-- end of runs -->/{/<!-- runs -->/{p;r target/fuzz-table.md' -e '};/<!-- end of runs -->/!d}' docs/fuzzing.md
+
+.PHONY: soak
+soak: dist ## Mixed load with faults on a real API server, MINUTES=60: memory and descriptors stay flat, nothing fails
+	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl helm-4 >/dev/null
+	CNI_STEWARD_REQUIRE=control-plane CNI_STEWARD_SOAK_MINUTES=$${MINUTES:-60} CNI_STEWARD_BINARY=$(BENCH_OURS) \
+	$(CARGO) test --locked --test cluster -- soak:: --nocapture
 
 # The map is asked for in a second link of the same code.
 .PHONY: layout

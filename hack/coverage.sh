@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/coverage.md
 build=target/coverage
-tests=(acceptance adopt api_server audit cli decisions field_sets findings laws policy_file purge reconcile server standalone transfer undo year)
+tests=(acceptance adopt api_server audit chart cli decisions field_sets findings laws policy_file purge reconcile server standalone transfer undo year)
 
 major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 tool() {

@@ -1,7 +1,6 @@
 //! What must hold for any review whatever, well-formed or damaged: each law of the design as a property.
 //!
-//! The patch is applied by the json-patch crate, and what may change is spelt out here once more, so that neither is the
-//! program's own word.
+//! The laws themselves are in `support/laws`, where fuzzing (`fuzz/`) finds them too.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,8 +9,7 @@
     reason = "a test fails this way"
 )]
 
-use base64::Engine as _;
-use cni_steward::admission::{Answer, answer};
+use cni_steward::admission::Answer;
 use cni_steward::policy::rules::ManagedAddon;
 use cni_steward::policy::{Kind, Policy, Target};
 use cni_steward::reconcile::plan::{State, plan};
@@ -19,90 +17,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-const LABELS: [&str; 3] =
-    ["app.kubernetes.io/managed-by", "cni-steward.dev/installed-by", "aws.cluster.x-k8s.io/prevent-deletion"];
-const ANNOTATIONS: [&str; 3] =
-    ["meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "cni-steward.dev/managed-addon"];
+#[path = "support/laws/review.rs"]
+mod laws;
 
-const POLICIES: [&str; 9] = [
-    "mode: Adopt",
-    "mode: Adopt\nfields: Stamp",
-    "mode: Adopt\nabsorb: ['*']\nmanagedAddon: Absent",
-    "mode: Adopt\nabsorb: [eks, 'kubectl*']",
-    "mode: Adopt\nowner: {manager: argocd-controller}",
-    "mode: Adopt\nexempt: {usernames: []}\nclusterApi: Leave",
-    "mode: Block\nclusterApi: Protect",
-    "mode: Block\nclusterApi: Release",
-    "mode: Observe",
-];
+use laws::{ANNOTATIONS, LABELS, POLICIES, ask, patch_of, rest};
 
-fn ask<'a>(body: &'a [u8], policy: &Policy) -> Answer<'a> {
-    answer(body, policy, "2026-01-01T12:00:00.7Z".parse().unwrap())
-}
-
-/// The patch of an answer.
-fn patch_of(answer: &Answer<'_>, body: &[u8]) -> Option<json_patch::Patch> {
-    let review: Value = serde_json::from_slice(&answer.body.whole(body)).expect("an answer is JSON");
-    let patch = review["response"]["patch"].as_str()?;
-    let patch = base64::engine::general_purpose::STANDARD.decode(patch).expect("a patch is base64");
-    Some(serde_json::from_slice(&patch).expect("a patch is JSON"))
-}
-
-/// The object without everything that may ever change; a map that then is empty counts as absent.
-fn rest(object: &Value) -> Value {
-    let mut rest = object.clone();
-    if let Some(metadata) = rest.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-        for (map, keys) in [("labels", LABELS), ("annotations", ANNOTATIONS)] {
-            let Some(pairs) = metadata.get_mut(map) else { continue };
-            if let Some(pairs) = pairs.as_object_mut() {
-                for key in keys {
-                    pairs.remove(key);
-                }
-            }
-            if pairs.is_null() || pairs.as_object().is_some_and(serde_json::Map::is_empty) {
-                metadata.remove(map);
-            }
-        }
-    }
-    rest
-}
-
-/// Asks about a body and holds the answer to every law that holds for any body.
 fn lawful<'a>(body: &'a [u8], policy: &Policy) -> Result<Answer<'a>, TestCaseError> {
-    let said = ask(body, policy);
-    prop_assert!(matches!(said.status, 200 | 400), "status {}", said.status);
-    prop_assert_eq!(&said.body, &ask(body, policy).body, "the same bytes, another answer");
-    for warning in &said.record.warnings {
-        prop_assert!(warning.chars().count() <= 120 && !warning.contains(char::is_control), "{warning:?}");
-    }
-    // What this test's own reader cannot hold (1e400, half a surrogate pair, more than 128 levels) cannot be patched here.
-    let Ok(review) = serde_json::from_slice::<Value>(body) else { return Ok(said) };
-    let Some(patch) = patch_of(&said, body) else { return Ok(said) };
-    let before = &review["request"]["object"];
-    let mut after = before.clone();
-    if let Err(error) = json_patch::patch(&mut after, &patch) {
-        return Err(TestCaseError::fail(format!("{patch:?} does not apply: {error}")));
-    }
-    prop_assert_eq!(rest(before), rest(&after), "outside the catalogue");
-    let list = |object: &Value| object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-    prop_assert!(list(before).is_empty() || !list(&after).is_empty(), "the list was emptied");
-    // A key that stands twice is one key once this reader has read it: the second look would be at another object.
-    if !String::from_utf8_lossy(body).contains(&before.to_string()) {
-        return Ok(said);
-    }
-    let mut again = review.clone();
-    again["request"]["object"] = after.clone();
-    let again = again.to_string();
-    let second = ask(again.as_bytes(), policy);
-    prop_assert_eq!(
-        patch_of(&second, again.as_bytes()),
-        None,
-        "a second look changes it again: {} became {}",
-        before,
-        after
-    );
-    Ok(said)
+    laws::lawful(body, policy).map_err(TestCaseError::fail)
 }
 
 fn manager() -> impl Strategy<Value = String> {

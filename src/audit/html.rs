@@ -207,3 +207,14 @@ impl std::fmt::Display for Text<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn no_character_of_a_text_ends_an_element_or_an_attribute() {
+        let text = Text("<b a='x' c=\"y\">&amp;\u{1b}\u{0}é").to_string();
+        assert_eq!(text, "&lt;b a=&#39;x&#39; c=&quot;y&quot;&gt;&amp;amp;\u{fffd}\u{fffd}é");
+    }
+}

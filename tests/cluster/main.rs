@@ -39,6 +39,7 @@ mod repair;
 mod replay;
 mod scene;
 mod sequences;
+mod soak;
 mod state;
 mod status;
 mod trust;
@@ -74,6 +75,7 @@ fn main() {
         &purge::cases(),
         adopt::CASES,
         &sequences::cases(),
+        soak::CASES,
         &real::cases(),
     ]
     .concat();

@@ -9,6 +9,8 @@ mod secrets;
 mod spoilt;
 mod watcher;
 
+pub(crate) use watcher::{NAME, Watcher, trusting_anything};
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -100,8 +102,8 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-struct Scene {
-    plane: ControlPlane,
+pub(crate) struct Scene {
+    pub(crate) plane: ControlPlane,
     api: Client,
     folder: Folder,
     /// Where the Services lead.
@@ -110,7 +112,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(version: Version) -> Self {
+    pub(crate) fn new(version: Version) -> Self {
         Self::behind(version, free_port())
     }
 
@@ -168,7 +170,7 @@ impl Scene {
         self.folder.join("webhooks.json")
     }
 
-    fn start(&self, die: &str) -> Background {
+    pub(crate) fn start(&self, die: &str) -> Background {
         self.start_from(&self.plane.kubeconfig(User::Admin), die, &["--drain=0s"])
     }
 
@@ -210,24 +212,42 @@ impl Scene {
         )
     }
 
+    /// Where reviews go.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port of the metrics.
+    pub(crate) fn telemetry(&self) -> u16 {
+        self.telemetry
+    }
+
+    /// The policy file that it watches.
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.folder.join("policy.yaml")
+    }
+
     /// What the API server makes of a dry-run: the stamps of the two entries.
-    fn stamps(&self) -> (Option<String>, Option<String>) {
+    pub(crate) fn stamps(&self) -> (Option<String>, Option<String>) {
+        self.try_stamps().unwrap_or_else(|| self.fail("the API server did not answer a dry run"))
+    }
+
+    /// The same, of an API server that may not answer.
+    pub(crate) fn try_stamps(&self) -> Option<(Option<String>, Option<String>)> {
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "cni-steward-canary", "labels": {"cni-steward.dev/canary": "cni-steward"}},
         });
-        let reply = self.api.post(PROBE, &object).unwrap();
-        assert_eq!(reply.status, 201, "{}", reply.text());
-        let reply = reply.json();
+        let reply = self.api.post(PROBE, &object).ok().filter(|reply| reply.status == 201)?.json();
         let stamp = |key: &str| reply["metadata"]["annotations"][key].as_str().map(str::to_owned);
-        (stamp("cni-steward.dev/probe"), stamp("cni-steward.dev/canary"))
+        Some((stamp("cni-steward.dev/probe"), stamp("cni-steward.dev/canary")))
     }
 
-    fn await_trust(&self, what: &str) -> String {
+    pub(crate) fn await_trust(&self, what: &str) -> String {
         self.eventually(&format!("{what}: the API server called and trusted us"), || self.stamps().0)
     }
 
-    fn fail(&self, error: &str) -> ! {
+    pub(crate) fn fail(&self, error: &str) -> ! {
         let logs = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         // Not the lines of reviews.
@@ -243,26 +263,31 @@ impl Scene {
         until(what, SLACK, look).unwrap_or_else(|error| self.fail(&error))
     }
 
-    fn secret(&self) -> Option<Value> {
+    pub(crate) fn secret(&self) -> Option<Value> {
         let reply = self.api.get(SECRET).unwrap();
         (reply.status == 200).then(|| reply.json()["data"].clone())
     }
 
-    fn bundles(&self) -> Vec<String> {
+    pub(crate) fn bundles(&self) -> Vec<String> {
         bundles_of(&self.api.get(HOOKS).unwrap().json())
+    }
+
+    /// Lines that tell of an error.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.log().lines().filter(|line| line.contains("\"level\":\"ERROR\"")).map(str::to_owned).collect()
     }
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("steward.log")).unwrap()
     }
 
-    fn patch(&self, patch: &Value) {
+    pub(crate) fn patch(&self, patch: &Value) {
         let reply = self.api.patch(SECRET, MERGE, patch).unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
     /// How many reviews the API server let pass because it could not call or trust us.
-    fn fail_opens(&self) -> u64 {
+    pub(crate) fn fail_opens(&self) -> u64 {
         let page = self.api.get("/metrics").unwrap().text();
         counted(&page, "apiserver_admission_webhook_fail_open_count", "cni-steward.dev")
     }
@@ -282,7 +307,7 @@ fn bundles_of(hooks: &Value) -> Vec<String> {
 }
 
 /// The sum over the lines of a metric that hold this text.
-fn counted(page: &str, metric: &str, text: &str) -> u64 {
+pub(crate) fn counted(page: &str, metric: &str, text: &str) -> u64 {
     let lines = page.lines().filter(|line| {
         line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(text)
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::table::{PARTS, Row, Shown, rows};
+use super::table::{PARTS, Part, Row, Shown, rows};
 
 /// What came of a row's tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,26 +56,18 @@ pub(crate) fn file() -> PathBuf {
 /// The page of a run.
 pub(crate) fn render(run: &Run) -> String {
     let mut page = format!("{HEAD}\n{}\n\n{}\n\n{PROMISE}", run.line, summary(run));
-    for part in PARTS {
-        let _ = write!(
-            page,
-            "\n## {}\n\n{}\n\n| | fault | has to hold | result |\n|---|---|---|---|\n",
-            part.heading, part.rule
-        );
-        for row in part.rows {
+    for Part { heading, rule, rows } in PARTS {
+        write!(page, "\n## {heading}\n\n{rule}\n\n| | fault | has to hold | result |\n|---|---|---|---|\n")
+            .unwrap();
+        for row in rows {
+            let (fault, rule) = (escaped(row.fault), escaped(row.rule));
             let result = cell(row, run.outcomes.get(&row.number));
-            let _ = writeln!(
-                page,
-                "| {} | {} | {} | {result} |",
-                row.number,
-                escaped(row.fault),
-                escaped(row.rule)
-            );
+            writeln!(page, "| {} | {fault} | {rule} | {result} |", row.number).unwrap();
         }
-        let _ = write!(page, "\n### Tests: {}\n\n", part.heading.to_lowercase());
-        for row in part.rows {
+        write!(page, "\n### Tests: {}\n\n", heading.to_lowercase()).unwrap();
+        for row in rows {
             let tests: Vec<String> = row.proofs.iter().map(|proof| format!("`{proof}`")).collect();
-            let _ = writeln!(page, "- **{}** {}", row.number, tests.join(", "));
+            writeln!(page, "- **{}** {}", row.number, tests.join(", ")).unwrap();
         }
     }
     page

@@ -18,6 +18,7 @@ mod table;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -62,7 +63,7 @@ fn main() {
     };
     if let Some(numbers) = &chosen {
         let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-        page.line.push_str(&format!("; {} again on {}", numbers.join(", "), versions::today()));
+        write!(page.line, "; {} again on {}", numbers.join(", "), versions::today()).unwrap();
     }
     page.outcomes.extend(rows().filter(is_chosen).map(|row| (row.number, outcome(row, &ends))));
     std::fs::write(page::file(), page::render(&page)).unwrap();
@@ -89,6 +90,15 @@ fn run(target: &str, wanted: &[&str]) -> Ends {
     let test = |more: &[&str]| {
         let mut command = Command::new(&cargo);
         command.args(["test", "--locked"]);
+        // What cargo has told us of ourselves makes some packages build anew.
+        for (name, _) in std::env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            {
+                command.env_remove(name);
+            }
+        }
         match target {
             "lib" => command.args(["--package", "cni-steward", "--lib"]),
             "verdict" => command.args(["--package", "cni-steward-verdict", "--lib"]),

@@ -202,6 +202,12 @@ impl ControlPlane {
             .unwrap_or_else(|error| panic!("kube-apiserver: {error}\n{}", tail(&log, 15)));
     }
 
+    /// The API server dies, and comes again on the same port; etcd stays. Returns when it is ready.
+    pub(crate) fn restart(&mut self) {
+        self.stop_server();
+        self.start_server_again();
+    }
+
     /// Admin's kubeconfig with another port on 127.0.0.1.
     pub(crate) fn kubeconfig_through(&self, port: u16) -> PathBuf {
         let admin = std::fs::read_to_string(self.kubeconfig(User::Admin)).unwrap();

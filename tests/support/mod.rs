@@ -23,6 +23,7 @@ pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod remains;
 pub(crate) mod schema;
+pub(crate) mod slope;
 pub(crate) mod steward;
 pub(crate) mod suite;
 pub(crate) mod tools;

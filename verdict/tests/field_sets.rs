@@ -1,34 +1,25 @@
 //! Sets of field paths: reading, joining and writing them; and what must hold for any list whatever.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails this way")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails this way"
+)]
 
-use std::collections::BTreeSet;
+// What the fuzz targets share is written for the program.
+extern crate cni_steward_verdict as cni_steward;
 
-use cni_steward_verdict::fields::{List, Operation, Set, Transfer, Wish, transfer};
+use cni_steward::fields::{List, Set, Transfer, transfer};
 use proptest::prelude::*;
+
+#[path = "../../tests/support/laws/fields.rs"]
+mod laws;
+
+use laws::wish;
 
 fn set(text: &str) -> Set<'_> {
     Set::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem}"))
-}
-
-/// The member paths as `serde_json` finds them in the canonical text, independent of our own walk.
-fn paths(set: &Set<'_>) -> BTreeSet<Vec<String>> {
-    fn walk(value: &serde_json::Value, prefix: &mut Vec<String>, found: &mut BTreeSet<Vec<String>>) {
-        for (name, below) in value.as_object().unwrap() {
-            if name == "." {
-                found.insert(prefix.clone());
-                continue;
-            }
-            prefix.push(name.clone());
-            if below.as_object().unwrap().is_empty() {
-                found.insert(prefix.clone());
-            }
-            walk(below, prefix, found);
-            prefix.pop();
-        }
-    }
-    let mut found = BTreeSet::new();
-    walk(&serde_json::from_str(&set.encode()).unwrap(), &mut Vec::new(), &mut found);
-    found
 }
 
 #[test]
@@ -276,20 +267,7 @@ fn list() -> impl Strategy<Value = String> {
     prop::collection::vec(entry(), 0..6).prop_map(|entries| format!("[{}]", entries.join(",")))
 }
 
-const OWN: &[&[&str]] = &[&["metadata", "labels", "a"], &["metadata", "annotations", "b"]];
 const OWNED: &str = r#"{"f:metadata":{"f:annotations":{"f:b":{}},"f:labels":{"f:a":{}}}}"#;
-
-fn wish(merge: bool, own: bool, disown: bool, now: &str) -> Wish<'static, 'static> {
-    Wish {
-        owner: "helm",
-        absorb: &|manager| manager == "eks" || manager == "kubectl-set",
-        merge,
-        api_version: "apps/v1",
-        own: if own { OWN } else { &[] },
-        disown: if disown { OWN } else { &[] },
-        now: now.parse().unwrap(),
-    }
-}
 
 /// What comes with an object: the owner's stored entry, others' entries, and what eks wrote meanwhile.
 fn story() -> impl Strategy<Value = (String, Vec<String>, String, bool)> {
@@ -330,13 +308,7 @@ proptest! {
 
     #[test]
     fn what_is_written_reads_back_the_same(text in fields()) {
-        let parsed = set(&text);
-        let canonical = parsed.encode();
-        prop_assert_eq!(&set(&canonical), &parsed);
-        prop_assert_eq!(set(&canonical).encode(), canonical);
-        prop_assert_eq!(parsed.len(), paths(&parsed).len());
-        prop_assert_eq!(parsed.len(), parsed.paths().len());
-        prop_assert_eq!(parsed.is_empty(), parsed.paths().is_empty());
+        laws::canonical(&set(&text));
     }
 
     #[test]
@@ -349,22 +321,8 @@ proptest! {
     }
 
     #[test]
-    fn a_union_is_a_union(a in fields(), b in fields(), c in fields()) {
-        let (a, b, c) = (set(&a), set(&b), set(&c));
-        let ab = a.clone().union(b.clone());
-        prop_assert_eq!(&ab, &b.clone().union(a.clone()));
-        prop_assert_eq!(&ab.clone().union(c.clone()), &a.clone().union(b.clone().union(c.clone())));
-        prop_assert_eq!(&Set::union_all(vec![a.clone(), b.clone(), c.clone()]), &ab.clone().union(c));
-        prop_assert_eq!(&a.clone().union(a.clone()), &a);
-        prop_assert_eq!(paths(&ab), paths(&a).union(&paths(&b)).cloned().collect());
-    }
-
-    #[test]
-    fn a_difference_is_a_difference(a in fields(), b in fields()) {
-        let (a, b) = (set(&a), set(&b));
-        let less = a.clone().difference(&b);
-        prop_assert_eq!(paths(&less), paths(&a).difference(&paths(&b)).cloned().collect());
-        prop_assert_eq!(less.union(b.clone()), a.union(b));
+    fn a_union_is_a_union_and_a_difference_is_a_difference(a in fields(), b in fields(), c in fields()) {
+        laws::algebra(&set(&a), &set(&b), &set(&c));
     }
 
     #[test]
@@ -384,43 +342,6 @@ proptest! {
         text in list(), stored in prop::option::of(list()),
         merge in any::<bool>(), own in any::<bool>(), disown in any::<bool>(),
     ) {
-        let wish_now = wish(merge, own, disown, "2026-11-22T12:00:00.5Z");
-        let (before, old) = (List::parse(&text).unwrap(), stored.as_deref().map(|text| List::parse(text).unwrap()));
-        let outcome = transfer(&before, old.as_ref(), &wish_now);
-        prop_assert_eq!(&transfer(&before, old.as_ref(), &wish_now), &outcome);
-        let Transfer::Replace { list: new, moved } = &outcome.transfer else { return Ok(()) };
-        let new = new.whole();
-        serde_json::from_str::<serde_json::Value>(&new).unwrap();
-        let after = List::parse(&new).unwrap();
-        prop_assert!(!after.entries.is_empty());
-        prop_assert!(merge || moved.is_empty());
-
-        let later = wish(merge, own, disown, "2031-01-01T00:00:00Z");
-        prop_assert_eq!(&transfer(&after, old.as_ref(), &later).transfer, &Transfer::Keep, "{} -> {}", text, new);
-        let stored_new = transfer(&after, Some(&after), &later);
-        prop_assert_eq!(&stored_new.transfer, &Transfer::Keep);
-
-        // Every path that a root entry held is still held, or was given up on purpose.
-        let held = |list: &List<'_>| -> BTreeSet<Vec<String>> {
-            let known = list.entries.iter().filter_map(|entry| entry.known.as_ref()).filter(|known| known.is_root());
-            known.filter_map(|known| known.set().ok()).flat_map(|set| paths(&set)).collect()
-        };
-        let (was, is) = (held(&before), held(&after));
-        let lost: Vec<_> = was.difference(&is).filter(|path| !disown || path.first().is_none_or(|name| name != "f:metadata")).collect();
-        prop_assert!(lost.is_empty(), "{lost:?}");
-
-        // What is no business of ours is there byte for byte, in order.
-        let foreign = |list: &List<'_>| -> Vec<String> {
-            let entries = list.entries.iter().filter(|entry| entry.known.as_ref().is_none_or(|known| {
-                !known.is_root() || (known.manager == "other" && !disown)
-            }));
-            entries.map(|entry| entry.raw.to_owned()).collect()
-        };
-        if old.as_ref().is_none_or(|old| old.raw != new) {
-            prop_assert_eq!(foreign(&before), foreign(&after));
-        }
-        let owners = after.entries.iter().filter_map(|entry| entry.known.as_ref());
-        let owners = owners.filter(|known| known.is_root() && known.manager == "helm" && known.operation == Operation::Apply);
-        prop_assert!(!merge || owners.count() <= 1 || !outcome.left.is_empty() || !own);
+        laws::transferred(&text, stored.as_deref(), merge, own, disown);
     }
 }

@@ -170,6 +170,22 @@ fn a_manager_has_at_most_128_bytes() {
     );
 }
 
+/// Found by fuzzing: an escape sequence in a file of somebody else's reached the terminal of who read the error.
+#[test]
+fn what_an_error_quotes_cannot_speak_to_a_terminal() {
+    for (text, quoted) in [
+        (r#""\e[2Jkey": 1"#, r"unknown key `\u{1b}[2Jkey`"),
+        (r#"mode: "\e[2J""#, r"`\u{1b}[2J` is not a value of this key"),
+        ("a\tb: 1", r"unknown key `a\tb`"),
+        (r#"{mode: Adopt, owner: {"\r\n": 1}}"#, r"unknown key `\r\n`"),
+    ] {
+        let error = error(text);
+        assert!(error.contains(quoted) && !error.contains(char::is_control), "{text}: {error:?}");
+    }
+    let long = error(&format!("{}: 1", "k".repeat(5000)));
+    assert!(long.len() < 300, "expected a key cut short: {long}");
+}
+
 #[test]
 fn what_block_ignores_is_warned_about() {
     let policy = read("mode: Block\nowner: {manager: helm}\nfields: Transfer\nabsorb: [eks]\n");

@@ -64,11 +64,6 @@ impl Webhook {
         let (namespace, name) = services.min_by_key(|(_, name)| name.len())?;
         Some(Place { namespace: namespace.clone(), name: name.clone() })
     }
-
-    /// Whether the API server calls it for these resources, as in `daemonsets`.
-    pub fn covers(&self, resource: &str) -> bool {
-        self.entries.iter().any(|entry| entry.resources.iter().any(|covered| covered == resource))
-    }
 }
 
 impl Entry {

@@ -13,8 +13,27 @@ pub(super) struct Source<'a> {
     pub(super) text: &'a str,
 }
 
+/// What is quoted of a file may hold anything: no control character of it may reach a terminal.
+fn printable(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        if character.is_control() {
+            text.extend(character.escape_debug());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// As much of a key or value as helps to find it.
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 impl Source<'_> {
     pub(super) fn error(&self, at: Option<Location>, message: &str) -> PolicyError {
+        let message = printable(message);
         match at {
             Some(at) => PolicyError(format!("{}:{}:{}: {message}", self.name, at.line(), at.column())),
             None => PolicyError(format!("{}: {message}", self.name)),
@@ -33,10 +52,10 @@ impl Source<'_> {
             Error::Eof { .. } => "the file ends before the policy does".to_owned(),
             Error::SerdeMissingField { field, .. } => format!("key `{field}` is missing; it must be set"),
             Error::SerdeUnknownField { field, expected, .. } => {
-                format!("unknown key `{field}`; allowed here: {}", expected.join(", "))
+                format!("unknown key `{}`; allowed here: {}", cut(field), expected.join(", "))
             }
             Error::SerdeUnknownVariant { variant, expected, .. } => {
-                format!("`{variant}` is not a value of this key; allowed: {}", expected.join(", "))
+                format!("`{}` is not a value of this key; allowed: {}", cut(variant), expected.join(", "))
             }
             other => {
                 let text = other.to_string();

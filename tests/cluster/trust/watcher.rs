@@ -20,10 +20,10 @@ use serde_json::Value;
 use super::{HOOKS, Scene};
 use crate::support::http::Kept;
 
-pub(super) const NAME: &str = "cni-steward.kube-system.svc";
+pub(crate) const NAME: &str = "cni-steward.kube-system.svc";
 
 /// Ends with the first leaf that the configuration did not cover.
-pub(super) struct Watcher {
+pub(crate) struct Watcher {
     stop: Arc<AtomicBool>,
     /// The test itself spoils the bundles.
     excused: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn start(scene: &Scene, port: u16) -> Self {
+    pub(crate) fn start(scene: &Scene, port: u16) -> Self {
         let (stop, excused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (stops, excuses, mut api) = (Arc::clone(&stop), Arc::clone(&excused), scene.api.keep().unwrap());
         let thread = std::thread::spawn(move || {
@@ -81,7 +81,7 @@ impl Watcher {
     }
 
     /// How many leaves were seen, all of them covered.
-    pub(super) fn end(self) -> u64 {
+    pub(crate) fn end(self) -> u64 {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap().unwrap_or_else(|error| panic!("{error}"))
     }
@@ -130,13 +130,7 @@ fn stored(api: &mut Kept) -> Option<Vec<(String, Bundle)>> {
 
 /// What is served by the Service's name, if anything is.
 pub(super) fn leaf(port: u16) -> Option<Certificate> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anything))
-        .with_no_client_auth();
-    let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from(NAME).unwrap()).unwrap();
+    let mut tls = ClientConnection::new(trusting_anything(), ServerName::try_from(NAME).unwrap()).unwrap();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     while tls.is_handshaking() {
@@ -144,6 +138,17 @@ pub(super) fn leaf(port: u16) -> Option<Certificate> {
     }
     let leaf = tls.peer_certificates()?.first()?.clone().into_owned();
     Some(Certificate::from_der(leaf).unwrap())
+}
+
+/// A client that does not ask whom it talks to.
+pub(crate) fn trusting_anything() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anything))
+        .with_no_client_auth();
+    Arc::new(config)
 }
 
 /// Looks at what is served, and trusts it no more than that.
