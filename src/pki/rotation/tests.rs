@@ -295,15 +295,6 @@ fn a_secret_with_an_authority_alone_gets_a_leaf_under_it() {
     scene.work(Canary::Silent);
     assert_eq!(scene.texts.get("ca.crt"), before.get("ca.crt"), "no new authority");
     assert!(scene.texts.contains_key("tls.crt"));
-}
-
-#[test]
-fn a_leaf_from_a_clock_far_ahead_is_made_again() {
-    let mut scene = Scene::settled();
-    scene.now = scene.now.checked_sub((24 * 20).hours()).unwrap();
-    scene.see();
-    // Its authority began in the future, too.
-    assert!(matches!(scene.plan(Canary::Silent).secret, Some(Step::NewAuthority(_))));
     let lives = Lifetimes::default();
     assert!(lives.leaf < lives.authority && lives.settle == Duration::from_mins(2));
 }
