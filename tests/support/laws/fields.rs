@@ -39,7 +39,7 @@ pub(crate) fn canonical(parsed: &Set<'_>) {
     assert_eq!(&again, parsed);
     assert_eq!(again.encode(), text);
     assert_eq!(parsed.len(), parsed.paths().len());
-    assert_eq!(parsed.is_empty(), parsed.len() == 0);
+    assert_eq!(parsed.is_empty(), parsed.paths().is_empty());
     if let Some(paths) = paths(parsed) {
         assert_eq!(parsed.len(), paths.len());
     }
