@@ -203,7 +203,7 @@ impl<'a> Draw<'a> {
             ("managedFields", list),
         ] {
             if !self.once_in(8) {
-                text.extend([r#",""#, key, r#"":"#, &value]);
+                text.extend([",\"", key, "\":", &value]);
             }
         }
         text + "}"
