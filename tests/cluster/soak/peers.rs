@@ -163,8 +163,11 @@ pub(super) fn start(scene: &Scene, tally: &Tally, over: &Arc<AtomicBool>) -> Vec
                 tally.expect("metrics read", page.and_then(|page| whole(page.text())));
             }),
         ),
-        once(Box::new(move |tally| full_house(&crowd, tally))),
-        once(Box::new(move |tally| slowness(&slow, tally))),
+        // One after the other: in a full house the slow are sent away before their time.
+        once(Box::new(move |tally| {
+            full_house(&crowd, tally);
+            slowness(&slow, tally);
+        })),
     ]
 }
 
