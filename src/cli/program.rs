@@ -23,7 +23,13 @@ pub(super) fn completing() -> Option<Vec<String>> {
 /// The command whose usage and examples name it as it is typed.
 pub(super) fn named(command: Command) -> Command {
     let name = name();
-    if name == "cni-steward" { command } else { renamed(command, name).bin_name(name) }
+    if name == "cni-steward" {
+        return command;
+    }
+    let mut command = command.bin_name(name);
+    // What is built only when it is asked for has no examples yet.
+    command.build();
+    renamed(command, name)
 }
 
 fn renamed(command: Command, name: &str) -> Command {
