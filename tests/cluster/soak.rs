@@ -182,9 +182,10 @@ impl Soak {
         if round % 5 == 1 {
             faults::authority(self);
         }
+        readings.under_load();
         while begin.elapsed() < ROUND {
-            readings.under_load();
             std::thread::sleep(Duration::from_millis(200));
+            readings.under_load();
         }
         let seen = load.stop();
         self.tally.count("writes through the API server", seen.answered);
