@@ -25,8 +25,6 @@ use crate::support::watchdog::Background;
 use crate::trust::{Scene, counted};
 use reading::Readings;
 
-/// Without `CNI_STEWARD_SOAK_MINUTES`.
-const MINUTES: f64 = 2.0;
 /// Writes a second through the API server, beside all else: what two cores do without falling behind.
 const RATE: u64 = 40;
 /// Rounds, however long they take: each fault comes at least once, and six readings are left after the warm-up.
@@ -110,11 +108,10 @@ const EXPECTED: [(&str, u64); 28] = [
 /// What is logged of a policy that is refused, as it has to be.
 const REFUSED: &str = "a changed file cannot be used";
 
-/// How long to go on.
-fn wanted() -> Duration {
-    let minutes = std::env::var_os("CNI_STEWARD_SOAK_MINUTES")
-        .map_or(MINUTES, |minutes| minutes.to_str().unwrap().parse().unwrap());
-    Duration::from_secs_f64(minutes * 60.0)
+/// How long to go on; nothing unless it is asked for.
+fn wanted() -> Option<Duration> {
+    let minutes: f64 = std::env::var("CNI_STEWARD_SOAK_MINUTES").ok()?.parse().unwrap();
+    Some(Duration::from_secs_f64(minutes * 60.0))
 }
 
 /// All that a round needs.
@@ -129,6 +126,10 @@ struct Soak {
 }
 
 fn soak() {
+    let Some(wanted) = wanted() else {
+        eprintln!("soak: left out; `make soak MINUTES=2` goes on for two minutes");
+        return;
+    };
     let scene = Scene::new(Version::V1_36);
     scene.plane.eks_apply(fixtures::EKS_APPLY).ok();
     let steward = scene.start("");
@@ -144,7 +145,7 @@ fn soak() {
         steward,
         tally: Tally::default(),
     };
-    let (wanted, begin) = (wanted(), Instant::now());
+    let begin = Instant::now();
     let mut readings = Readings::new(soak.steward.pid());
     let mut round = 0;
     while begin.elapsed() < wanted || round < LEAST {
