@@ -110,7 +110,8 @@ const REFUSED: &str = "a changed file cannot be used";
 
 /// How long to go on; nothing unless it is asked for.
 fn wanted() -> Option<Duration> {
-    let minutes: f64 = std::env::var("CNI_STEWARD_SOAK_MINUTES").ok()?.parse().unwrap();
+    let minutes = std::env::var_os("CNI_STEWARD_SOAK_MINUTES")?;
+    let minutes: f64 = minutes.to_str().unwrap().parse().unwrap();
     Some(Duration::from_secs_f64(minutes * 60.0))
 }
 
