@@ -27,12 +27,11 @@ impl AdoptArgs {
             return Ok(file);
         }
         let now = clock::now();
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let path = self.undo_file.clone().unwrap_or_else(|| undo_file::default_path(host, now));
         let objects = plan.changes().filter_map(|object| saved(object, stored)).collect();
         let undo = Undo {
             command: "adopt".into(),
-            made_at: now,
+            made_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
             policy: policy.hash().to_owned(),
             cluster: place.clone(),
             objects,
