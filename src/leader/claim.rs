@@ -18,6 +18,8 @@ pub const SURE: Duration = Duration::from_secs(10);
 pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// How often the others look.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How many unanswered writes are remembered: more than a leader sends while it is sure.
+const TRIES: usize = 8;
 /// Whatever a record says: nobody waits longer, or takes it sooner.
 const BELIEVED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -63,8 +65,9 @@ pub struct View {
     changed: Duration,
     /// The version that we wrote last, while we lead.
     ours: Option<String>,
-    /// The time in our last write. Its answer may have been lost, and then this tells that it was stored.
-    tried: Option<String>,
+    /// The times in our writes since the last that was answered. Any of them may have been stored without our being told, the
+    /// first as well as the last: an API server that stood still takes one of them when it goes on.
+    tried: Vec<String>,
     /// Somebody else goes by our name: what has our name on it is not ours then.
     namesake: bool,
 }
@@ -77,7 +80,7 @@ impl View {
             seen: None,
             changed: Duration::ZERO,
             ours: None,
-            tried: None,
+            tried: Vec::new(),
             namesake: false,
         }
     }
@@ -87,7 +90,7 @@ impl View {
         if let Some(record) = &record
             && self.ours.is_some()
             && self.has_our_name(record)
-            && self.tried.as_ref() == Some(&record.renewed)
+            && self.tried.contains(&record.renewed)
         {
             self.ours = Some(record.version.clone());
         }
@@ -105,12 +108,16 @@ impl View {
 
     /// We are about to write this time.
     pub fn trying(&mut self, renewed: &str) {
-        self.tried = Some(renewed.to_owned());
+        if self.tried.len() >= TRIES {
+            self.tried.remove(0);
+        }
+        self.tried.push(renewed.to_owned());
     }
 
     /// Our own write was stored, as this.
     pub fn wrote(&mut self, record: Record, now: Duration) {
         self.ours = Some(record.version.clone()).filter(|_| self.has_our_name(&record));
+        self.tried.clear();
         self.namesake = false;
         self.changed = now;
         self.seen = Some(record);

@@ -99,6 +99,22 @@ fn a_renewal_whose_answer_was_lost_is_known_again() {
 }
 
 #[test]
+fn the_first_of_several_unanswered_renewals_is_known_again_too() {
+    let mut view = View::new("a");
+    view.wrote(record(1, Some("a")), seconds(0));
+    let stored = record(2, Some("a"));
+    view.trying(&stored.renewed);
+    view.trying("refused: the first was stored in the meantime");
+    assert!(!view.saw(Some(stored), seconds(6)), "it is ours");
+    assert!(!view.has_namesake());
+    view.wrote(record(3, Some("a")), seconds(7));
+    assert!(
+        view.saw(Some(Record { version: "4".into(), ..record(2, Some("a")) }), seconds(8)),
+        "long answered"
+    );
+}
+
+#[test]
 fn a_lease_that_vanished_under_its_leader_is_lost_and_created_anew() {
     let mut view = View::new("a");
     view.wrote(record(1, Some("a")), seconds(0));
