@@ -179,13 +179,14 @@ profile: ## Where the CPU of a review goes, function by function (needs perf; De
 # Instrumented as cargo-fuzz does it with `--sanitizer none`: that much a stable compiler can do.
 FUZZ_FLAGS = -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares
-FUZZ = target/fuzz/$(TRIPLE)/fuzz/fuzz
+FUZZ_TRIPLE := $(shell uname -m)-unknown-linux-gnu
+FUZZ = target/fuzz/$(FUZZ_TRIPLE)/fuzz/fuzz
 
 # A target is named although it is this machine's: only then do the flags leave build scripts alone.
 .PHONY: fuzz
 fuzz: ## Any input whatever, at every way in: MINUTES=10 for all targets together, or TARGETS="decide socket" (needs a C++ compiler)
 	@echo "building the fuzz targets (a few minutes the first time)…" >&2
-	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --quiet --profile fuzz --target $(TRIPLE) --target-dir target/fuzz \
+	RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --quiet --profile fuzz --target $(FUZZ_TRIPLE) --target-dir target/fuzz \
 		-p cni-steward-fuzz --features libfuzzer --bin fuzz
 	@fuzz/run.sh $${MINUTES:-10} $(FUZZ) $(TARGETS)
 
@@ -205,7 +206,7 @@ soak: dist ## Mixed load with faults on a real API server, MINUTES=60: memory an
 layout: dist ## Find anew which functions a server calls, for hack/layout.ld: they lie together in memory (needs valgrind, python3)
 	@mkdir -p target/layout
 	@tests/control-plane/get.sh kube-apiserver-1.36 etcd kubectl >/dev/null
-	hack/build.sh $(ARCH) target/layout/cni-steward -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
+	CARGO="$(CARGO)" hack/build.sh $(ARCH) target/layout/cni-steward -C link-arg=-Wl,-Map=$(CURDIR)/target/layout/map
 	hack/layout.sh target/layout/cni-steward target/layout/map
 
 .PHONY: record
