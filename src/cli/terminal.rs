@@ -1,7 +1,7 @@
 //! What a person's terminal can show, and how text gets there: width, colour, progress, and the ends that are no errors.
 //!
 //! Results go to standard output, everything else to standard error. Colour is for terminals; `--color`, `NO_COLOR`, `CLICOLOR`,
-//! `CLICOLOR_FORCE` and `TERM=dumb` say otherwise, as for `--help`. The same words are printed either way.
+//! `CLICOLOR_FORCE`, `TERM=dumb` and `CI` say otherwise, as for `--help`. The same words are printed either way.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;

@@ -26,22 +26,27 @@ fn folder() -> Folder {
     folder
 }
 
+/// Takes away what this machine says of colours and widths. `CI` is one of them: with it a terminal has colours, even a dumb one.
+fn unaffected(command: &mut Command) -> &mut Command {
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "COLUMNS"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// Runs `audit` under `script`, which gives it a terminal of its own.
 fn on_terminal(folder: &Folder, args: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new("script");
     let line = format!("{BINARY} audit --all-contexts {args}");
     command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("KUBECONFIG", folder.join("kubeconfig"));
-    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
-        command.env_remove(variable);
-    }
-    command.env("TERM", "xterm").envs(variables.iter().copied());
+    unaffected(&mut command).env("TERM", "xterm").envs(variables.iter().copied());
     Output::of(command, None).stdout.replace("\r\n", "\n")
 }
 
 fn piped(folder: &Folder, args: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(BINARY);
     command.args(["audit", "--all-contexts"]).args(args).env("KUBECONFIG", folder.join("kubeconfig"));
-    command.envs(variables.iter().copied());
+    unaffected(&mut command).envs(variables.iter().copied());
     let output = Output::of(command, None);
     assert_eq!(output.code, 2, "{output}");
     output.stdout
@@ -53,6 +58,7 @@ fn colour() {
         (on_terminal(&folder, "", &[]), true),
         (on_terminal(&folder, "", &[("NO_COLOR", "1")]), false),
         (on_terminal(&folder, "", &[("TERM", "dumb")]), false),
+        (on_terminal(&folder, "", &[("TERM", "dumb"), ("CI", "true")]), true),
         (on_terminal(&folder, "--color never", &[]), false),
         (on_terminal(&folder, "--color always", &[("NO_COLOR", "1")]), true),
         (piped(&folder, &[], &[]), false),
