@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{Line, Manner, Request};
 use crate::process::Server;
-use crate::scenario::{FLOOR_ROW, Place, Requests, SCENARIOS, Servers};
+use crate::scenario::{FLOOR_ROW, Place, Requests, SCENARIOS, Scenario, Servers, Who};
 
 /// What all reviews in flight may take together. A server lends 16 MiB to all bodies, the last eighth to small ones only, and
 /// over it answers 503 by design,
@@ -91,13 +91,31 @@ impl Row<'_> {
 
 /// All rows, asked in one way.
 pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: Ask, pace: Pace) -> Column {
+    column_of(place, servers, requests, ask, pace, Which { rows: |_| true, back: false })
+}
+
+/// The rows of a column that are asked, and from which end the first round goes.
+#[derive(Clone, Copy)]
+struct Which {
+    rows: fn(&Scenario) -> bool,
+    back: bool,
+}
+
+fn column_of(
+    place: &Place,
+    servers: &Servers,
+    requests: &mut Requests,
+    ask: Ask,
+    pace: Pace,
+    which: Which,
+) -> Column {
     let kept = if ask.manner == Manner::Kept { ask.connections } else { 0 };
     let mut addresses: Vec<SocketAddr> = Vec::new();
     let mut lines: Vec<Line> = Vec::new();
     let mut rows: Vec<Option<Row<'_>>> = SCENARIOS
         .iter()
         .map(|scenario| {
-            let server = servers.of(scenario.who)?;
+            let server = servers.of(scenario.who).filter(|_| (which.rows)(scenario))?;
             let line = addresses.iter().position(|known| *known == server.address).unwrap_or_else(|| {
                 addresses.push(server.address);
                 lines.push(place.caller.open(server.address, kept));
@@ -124,7 +142,8 @@ pub fn column(place: &Place, servers: &Servers, requests: &mut Requests, ask: As
     for round in 0..pace.rounds {
         let mut measured: Vec<(usize, f64)> = Vec::new();
         let there: Vec<usize> = (0..rows.len()).collect();
-        let order: Vec<usize> = if round % 2 == 0 { there } else { there.into_iter().rev().collect() };
+        let order: Vec<usize> =
+            if (round % 2 == 0) != which.back { there } else { there.into_iter().rev().collect() };
         for at in order {
             let Some(row) = rows[at].as_mut() else { continue };
             let (micros, times) = row.measure(place, &mut lines, ask);
@@ -186,19 +205,36 @@ pub struct Growth {
     pub over_floor: Slope,
 }
 
+/// The sizes between which growth is looked at.
+const SIZES: [usize; 3] = [(1 << 20) / 10, 1 << 20, 6 << 20];
+
 /// All rows' growth, sizes interleaved within each round, with the same two connections at every size.
+///
+/// It is a difference of differences, so what disturbs one row must not disturb another: every other round goes back, and the peers,
+/// which take ten times as long and leave caches and collectors busy behind them, have rounds and a floor of their own.
 pub fn growth(place: &Place, servers: &Servers, requests: &mut Requests, pace: Pace) -> Vec<Option<Growth>> {
-    const SIZES: [usize; 3] = [(1 << 20) / 10, 1 << 20, 6 << 20];
-    let mut seen: Vec<[Vec<f64>; 3]> = SCENARIOS.iter().map(|_| Default::default()).collect();
-    for _ in 0..pace.rounds {
-        for (at, size) in SIZES.into_iter().enumerate() {
-            let pace = Pace { rounds: 1, ..pace };
-            let column = column(place, servers, requests, Ask::new(size, 2, Manner::Kept), pace);
-            for (row, cost) in seen.iter_mut().zip(column.rows) {
-                row[at].extend(cost.map(|cost| cost.micros));
+    let mut rounds = |rows: fn(&Scenario) -> bool, count: usize| {
+        let mut seen: Vec<[Vec<f64>; 3]> = SCENARIOS.iter().map(|_| Default::default()).collect();
+        for round in 0..count {
+            for (at, size) in SIZES.into_iter().enumerate() {
+                let (pace, which) = (Pace { rounds: 1, ..pace }, Which { rows, back: round % 2 == 1 });
+                let ask = Ask::new(size, 2, Manner::Kept);
+                let column = column_of(place, servers, requests, ask, pace, which);
+                for (row, cost) in seen.iter_mut().zip(column.rows) {
+                    row[at].extend(cost.map(|cost| cost.micros));
+                }
             }
         }
-    }
+        grown(&seen)
+    };
+    let ours = rounds(|scenario| !scenario.who.is_peer(), pace.rounds);
+    let peers =
+        rounds(|scenario| scenario.who.is_peer() || scenario.who == Who::Floor, pace.rounds.div_ceil(4));
+    ours.into_iter().zip(peers).map(|(ours, peer)| ours.or(peer)).collect()
+}
+
+/// What grows from size to size in the rows that were asked.
+fn grown(seen: &[[Vec<f64>; 3]]) -> Vec<Option<Growth>> {
     let slope = |costs: [Vec<f64>; 3]| {
         let [low, middle, high] = costs.map(|micros| quantile(micros.into_iter(), 0.5));
         let slope = |from: f64, to: f64, bytes: usize| (to - from) / bytes as f64 * f64::from(1 << 20);

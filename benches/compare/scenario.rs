@@ -23,6 +23,13 @@ pub enum Who {
     Kube,
 }
 
+impl Who {
+    /// Whether it is somebody else's way of doing it.
+    pub fn is_peer(self) -> bool {
+        matches!(self, Who::Go | Who::Kube)
+    }
+}
+
 /// One row of the table.
 pub struct Scenario {
     pub name: &'static str,
