@@ -112,6 +112,9 @@ const EXPECTED: [(&str, u64); 30] = [
     ("metrics read", 20),
 ];
 
+/// Asked once more, since the connection was closed.
+const AGAIN: &str = "asked again on a new connection";
+
 /// What is logged of a policy that is refused, as it has to be.
 const REFUSED: &str = "a changed file cannot be used";
 
@@ -231,6 +234,11 @@ impl Soak {
             if seen < least {
                 problems.push(format!("{what}: expected {least} at least, seen {seen}"));
             }
+        }
+        // Each round has one full house, and whoever asks then is mostly not the longest idle.
+        let (again, most) = (self.tally.of(AGAIN), 3 * u64::from(rounds));
+        if again > most {
+            problems.push(format!("{AGAIN}: expected {most} times at most, seen {again}"));
         }
         let passed = self.passed();
         if passed > 0 {

@@ -60,7 +60,7 @@ pub(super) fn hang(soak: &Soak) {
     crate::support::watchdog::signal(server, "STOP");
     let (body, begin) = (review(2 << 10), Instant::now());
     while begin.elapsed() < HANG {
-        let answer = peer.review(&body);
+        let answer = peer.review(&body, &soak.tally);
         soak.tally.expect("answered while the API server hung", answer);
         std::thread::sleep(Duration::from_millis(500));
     }
