@@ -115,7 +115,8 @@ test-node-here: image
 reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by the tests that make it happen; writes that page (half an hour)
 	@[ -n "$$(tests/control-plane/missing.sh)" ] || { $(MAKE) --no-print-directory image && tests/control-plane/get.sh nodes >/dev/null; }
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
-	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-5000} $(CARGO) test --locked --quiet --test reliability
+	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-5000} CNI_STEWARD_SOAK_MINUTES=$${CNI_STEWARD_SOAK_MINUTES:-2} \
+	$(CARGO) test --locked --quiet --test reliability
 
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)

@@ -18,6 +18,7 @@ pub mod pieces;
 mod plain;
 pub mod restore;
 mod rewrite;
+mod room;
 mod scan;
 pub mod set;
 pub(crate) mod text;

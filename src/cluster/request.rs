@@ -177,8 +177,7 @@ impl Cluster {
             Effect::Free => None,
             Effect::Write(writer) => Some(writer.begin_write().ok_or_else(|| call.fails(Cause::NotLeading))?),
         };
-        let answered = tokio::time::timeout(limit, self.exchange(&mut call)).await;
-        let answer = answered.unwrap_or(Err(Cause::Timeout(limit))).map_err(|cause| call.fails(cause))?;
+        let answer = within(limit, self.exchange(&mut call)).await.map_err(|cause| call.fails(cause))?;
         serde_json::from_slice(&answer).map_err(|error| call.fails(Cause::Garbage(error.to_string())))
     }
 
@@ -192,20 +191,14 @@ impl Cluster {
         uri: &str,
         (name, form): (HeaderName, &'static str),
     ) -> Result<Bytes, Cause> {
-        let limit = self.timeout;
-        let answered = tokio::time::timeout(limit, async {
-            let mut request = plain(uri)?;
-            request.headers_mut().insert(name, HeaderValue::from_static(form));
-            self.whole(request).await
-        });
-        answered.await.unwrap_or(Err(Cause::Timeout(limit)))
+        let mut request = plain(uri)?;
+        request.headers_mut().insert(name, HeaderValue::from_static(form));
+        within(self.timeout, self.whole(request)).await
     }
 
     /// The answer to a GET as it comes in, once its head is there.
     pub(super) async fn stream(&self, uri: &str) -> Result<Incoming, Cause> {
-        let limit = self.timeout;
-        let answered = tokio::time::timeout(limit, async { self.answer(plain(uri)?).await });
-        let answer = answered.await.unwrap_or(Err(Cause::Timeout(limit)))?;
+        let answer = within(self.timeout, self.answer(plain(uri)?)).await?;
         Ok(answer.into_parts().0.into_body())
     }
 
@@ -250,6 +243,11 @@ impl Cluster {
         let seconds = asked.or((told > 0).then_some(told));
         Err(Cause::Answer { status: Box::new(status), retry_after: seconds.map(Duration::from_secs) })
     }
+}
+
+/// Gives up after this time.
+async fn within<T>(limit: Duration, asking: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+    tokio::time::timeout(limit, asking).await.unwrap_or(Err(Cause::Timeout(limit)))
 }
 
 fn plain(uri: &str) -> Result<Ask, Cause> {

@@ -66,6 +66,10 @@ fn level(mut inner: &str) -> Vec<Node<'_>> {
         } else {
             Set::closed(below, paths - usize::from(own && paths > 0))
         };
+        if nodes.is_empty() {
+            // Most have one child, and a chain of them shall not take four times the room.
+            nodes.reserve_exact(1);
+        }
         nodes.push(Node { element: Element::parse_any(name), member: own, below: set });
         inner = rest.strip_prefix(',').unwrap_or_default();
     }

@@ -7,21 +7,32 @@
 use super::canon;
 use super::element::Element;
 use super::json::{Cursor, MAX_DEPTH, Malformed};
+use super::room::{self, Room};
 use super::set::{Node, Set};
 use super::text::unescape;
 
 impl<'a> Set<'a> {
     /// Reads the JSON text of a `fieldsV1`. Text without escapes is borrowed.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        Self::parse_beside(text, None).map(|(set, _)| set)
+        Self::parse_beside(text, None, &mut Room::default()).map(|(set, _)| set)
     }
 
     /// As [`Self::parse`], and whether the text is canonical. What is the same as in `twin`, which is, is not checked
     /// again.
-    pub(super) fn parse_beside(text: &'a str, twin: Option<&str>) -> Result<(Self, bool), Malformed> {
+    pub(super) fn parse_beside(
+        text: &'a str,
+        twin: Option<&str>,
+        room: &mut Room,
+    ) -> Result<(Self, bool), Malformed> {
+        let nodes = room::nodes(text);
+        if !room.holds(nodes) {
+            return Err(room::TOO_MUCH);
+        }
         if let Some(set) = canon::read(text, twin) {
+            room.take(nodes);
             return Ok((set, true));
         }
+        room.take_other(nodes)?;
         let mut cursor = Cursor::new(text);
         let (set, _) = read(&mut cursor, 0, true)?;
         cursor.end()?;
@@ -64,6 +75,10 @@ fn read<'a>(cursor: &mut Cursor<'a>, depth: usize, known: bool) -> Result<(Set<'
             let (below, own) = read(cursor, depth + 1, known)?;
             let member = own || if known { !below.has_known() } else { below.is_empty() };
             sorted &= set.nodes.last().is_none_or(|last| last.element < element);
+            if set.nodes.is_empty() {
+                // Most have one child, and a chain of them shall not take four times the room.
+                set.nodes.reserve_exact(1);
+            }
             set.nodes.push(Node { element, member, below });
         }
         if !cursor.eat(b',') {

@@ -10,6 +10,10 @@ use super::json::{Cursor, Malformed};
 use super::set::Set;
 use super::text::unescape;
 
+/// Entries of a list that is understood; an entry of two bytes of text takes a hundred times as much here. A stored object has at
+/// most 1.5 MiB (etcd's `--max-request-bytes`), and an entry that an API server wrote more than a hundred bytes.
+const MOST: usize = 1 << 14;
+
 /// What an entry records: a server-side apply or any other write (`ManagedFieldsOperationType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
@@ -111,6 +115,9 @@ fn read_list<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<L
     let mut entries = Vec::new();
     let start = cursor.start();
     cursor.items("a list was expected", |cursor| {
+        if entries.len() >= MOST {
+            return cursor.fail("more entries than an object can hold");
+        }
         entries.push(read_entry(cursor, beside)?);
         Ok::<(), Malformed>(())
     })?;

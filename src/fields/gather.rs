@@ -6,6 +6,7 @@
 
 use super::entry::{Known, List, Operation};
 use super::order;
+use super::room::Room;
 use super::set::Set;
 use super::transfer::{Moved, Wish};
 
@@ -57,9 +58,10 @@ pub(super) fn gather<'s, 'a: 's>(
     left: &mut Vec<String>,
 ) -> Option<Gathered<'s, 'a>> {
     let mut gathered = Gathered { taken: vec![false; list.entries.len()], ..Gathered::default() };
-    let mut sets = own_entries(list, wish, &mut gathered, left)?;
+    let mut room = Room::default();
+    let mut sets = own_entries(list, wish, &mut gathered, &mut room, left)?;
     if wish.merge {
-        absorb(list, wish, &mut gathered, &mut sets, left);
+        absorb(list, wish, &mut gathered, &mut sets, &mut room, left);
     }
     gathered.set = Set::union_all(sets);
     for path in wish.own {
@@ -78,6 +80,7 @@ fn own_entries<'s, 'a: 's>(
     list: &'s List<'a>,
     wish: &Wish<'_, 'a>,
     gathered: &mut Gathered<'s, 'a>,
+    room: &mut Room,
     left: &mut Vec<String>,
 ) -> Option<Vec<Set<'a>>> {
     let mut sets = Vec::new();
@@ -93,7 +96,7 @@ fn own_entries<'s, 'a: 's>(
             ));
             return None;
         }
-        let Ok((set, canonical)) = Set::parse_beside(known.fields, None) else {
+        let Ok((set, canonical)) = Set::parse_beside(known.fields, None, room) else {
             left.push(format!("nothing moves: the paths of {} cannot be read", name(known)));
             return None;
         };
@@ -110,6 +113,7 @@ fn absorb<'s, 'a: 's>(
     wish: &Wish<'_, 'a>,
     gathered: &mut Gathered<'s, 'a>,
     sets: &mut Vec<Set<'a>>,
+    room: &mut Room,
     left: &mut Vec<String>,
 ) {
     for (place, known) in list.known() {
@@ -124,7 +128,7 @@ fn absorb<'s, 'a: 's>(
             left.push(format!("{} stays: it has paths of {}", name(known), short(&known.api_version, 30)));
             continue;
         }
-        let Ok((set, _)) = Set::parse_beside(known.fields, gathered.twin) else {
+        let Ok((set, _)) = Set::parse_beside(known.fields, gathered.twin, room) else {
             left.push(format!("{} stays: its paths cannot be read", name(known)));
             continue;
         };

@@ -75,7 +75,7 @@ fn main() {
         &purge::cases(),
         adopt::CASES,
         &sequences::cases(),
-        soak::CASES,
+        &soak::cases(),
         &real::cases(),
     ]
     .concat();

@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::client::{Client, Reply, post, trusting};
+use crate::client::{Client, Reply, ask, post, trusting};
 use crate::program::{Program, arg};
 
 /// What the API server gives a webhook of ours.
@@ -45,7 +46,7 @@ impl Place {
     }
 
     pub(crate) fn target(&self) -> Target {
-        Target { address: self.program.reviews, ca: self.ca.clone() }
+        Target { address: self.program.reviews, config: trusting(&self.ca) }
     }
 }
 
@@ -53,35 +54,17 @@ impl Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) address: std::net::SocketAddr,
-    ca: String,
+    config: ClientConfig,
 }
 
 impl Target {
     pub(crate) async fn connect(&self) -> std::io::Result<Client> {
-        Client::connect(self.address, trusting(&self.ca), "localhost").await
+        Client::connect(self.address, self.config.clone(), "localhost").await
     }
 
     /// On a kept connection, or on a new one where that was closed, as often as it takes within the API server's time.
     pub(crate) async fn ask(&self, kept: &mut Option<Client>, request: &str) -> Reply {
-        let asking = async {
-            loop {
-                let mut client = match kept.take() {
-                    Some(client) => client,
-                    None => match self.connect().await {
-                        Ok(client) => client,
-                        Err(_) => continue,
-                    },
-                };
-                if client.try_send(request).await.is_err() {
-                    continue;
-                }
-                let Some(reply) = client.reply().await else { continue };
-                if !reply.closes() {
-                    *kept = Some(client);
-                }
-                return reply;
-            }
-        };
+        let asking = ask(kept, (self.address, &self.config), request);
         timeout(TIMEOUT, asking).await.unwrap_or_else(|_| panic!("no answer within {TIMEOUT:?}"))
     }
 

@@ -24,6 +24,11 @@ pub(crate) const CASES: &[Case] = &[
         run: || block_on(within_the_limit()),
     },
     Case {
+        name: "starved::fault_49_no_review_becomes_more_than_the_chart_s_memory_limit",
+        needs: NEEDS,
+        run: || block_on(blown_up()),
+    },
+    Case {
         name: "starved::fault_49_killed_for_memory_it_starts_again_on_what_is_stored",
         needs: NEEDS,
         run: || block_on(killed()),
@@ -70,6 +75,71 @@ async fn within_the_limit() {
     assert_eq!(cage.counted("oom_kill"), 0);
     assert!(answered > 10, "{answered} reviews answered beside the flood");
     senders.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A review of about so many bytes, with a piece of it as often as fits.
+fn of_pieces(bytes: usize, place: &str, piece: &dyn Fn(usize) -> String) -> String {
+    let (mut text, mut at) = (String::new(), 0);
+    while text.len() + 4000 < bytes {
+        text.push_str(if at > 0 { "," } else { "" });
+        text.push_str(&piece(at));
+        at += 1;
+    }
+    let entry = |fields: &str| {
+        format!(
+            r#"{{"manager":"eks","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{{{fields}}}}}"#
+        )
+    };
+    let (mut labels, mut managed, mut groups) = (String::new(), entry(""), String::new());
+    match place {
+        "groups" => groups = text,
+        "labels" => labels = text,
+        "entries" => managed = text,
+        "sets" => {
+            // Two that differ in every path, so that both are opened.
+            let (one, two) = text.split_at(text[..text.len() / 2].rfind(r#","f:"#).unwrap());
+            managed = format!("{},{}", entry(one), entry(&two[1..]).replace("Apply", "Update"));
+        }
+        _ => managed = entry(&text),
+    }
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"CREATE","userInfo":{{"username":"admin","groups":[{groups}]}},"object":{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{{labels}}},"managedFields":[{managed}]}}}},"oldObject":null,"dryRun":true,"options":{{"fieldManager":"eks"}}}}}}"#
+    )
+}
+
+/// What is made of a body takes more than the body; for whatever small pieces, never more than the container has.
+async fn blown_up() {
+    let cage = Cage::new(Limit::Memory(chart_limit()));
+    let mut place = Place::start_as(tempfile::tempdir().unwrap(), cage.command(BINARY));
+    let chain = |at: usize| format!(r#""f:{at:06}":{}{{}}{}"#, r#"{"f:":"#.repeat(250), "}".repeat(250));
+    type Piece<'p> = (&'p str, &'p str, &'p dyn Fn(usize) -> String);
+    let pieces: [Piece<'_>; 11] = [
+        ("names in order", "fields", &|at| format!(r#""f:{at:06}":{{}}"#)),
+        ("names in no order", "fields", &|at| format!(r#""f:{at}":{{}}"#)),
+        ("names in two entries", "sets", &|at| format!(r#""f:{at:06}":{{}}"#)),
+        ("items in order", "fields", &|at| format!(r#""k:{{\"a\":{}}}":{{"f:a":{{}}}}"#, at + 1_000_000)),
+        ("items in no order", "fields", &|at| format!(r#""k:{{\"a\":{at}}}":{{"f:a":{{}}}}"#)),
+        ("chains in order", "fields", &chain),
+        ("chains in no order", "fields", &|at| chain(at ^ 1)),
+        ("chains in two entries", "sets", &chain),
+        ("entries that are none", "entries", &|_| "0".to_owned()),
+        ("labels", "labels", &|at| format!(r#""{at}":"""#)),
+        ("groups", "groups", &|_| r#""""#.to_owned()),
+    ];
+    // As large as may be, and small enough to be read.
+    for (bytes, (what, place_of_it, piece)) in
+        [8 << 20, 2 << 20, 512 << 10].into_iter().flat_map(|bytes| pieces.map(|piece| (bytes, piece)))
+    {
+        let mut client = place.target().connect().await.unwrap();
+        client.try_send(post(&of_pieces(bytes, place_of_it, piece))).await.ok();
+        let reply = client.reply().await;
+        assert!(!place.program.has_ended(), "{what} of {bytes} bytes: {}", place.program.said());
+        assert_eq!(cage.counted("oom_kill"), 0, "{what} of {bytes} bytes");
+        let reply = reply.unwrap_or_else(|| panic!("{what} of {bytes} bytes: no answer"));
+        let most = place.program.memory("VmHWM");
+        println!("{what} of {bytes} bytes: {}, until now {most} kB at most", reply.status);
+        assert!([200, 400].contains(&reply.status), "{what} of {bytes} bytes: {reply:?}");
+    }
 }
 
 async fn killed() {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, post, trusting};
+use crate::client::{Client, ask, post, trusting};
 use crate::program::{arg, serve};
 
 /// What the API server gives a webhook of ours.
@@ -91,32 +91,17 @@ impl Target {
         let (request, mut longest, mut kept) = (post(REVIEW), Duration::ZERO, None::<Client>);
         while !self.is_over() {
             let begin = Instant::now();
-            let ask = async {
+            let answer = async {
                 loop {
-                    let mut client = match kept.take() {
-                        Some(client) => client,
-                        None => match self.connect().await {
-                            Ok(client) => client,
-                            Err(_) => continue,
-                        },
-                    };
-                    if client.try_send(&request).await.is_err() {
-                        continue;
+                    let reply = ask(&mut kept, (self.address, &self.config), &request).await;
+                    if reply.status == 200 {
+                        return;
                     }
-                    match client.reply().await {
-                        Some(reply) if reply.status == 200 => {
-                            kept = (!reply.closes()).then_some(client);
-                            return;
-                        }
-                        Some(reply) => {
-                            assert_eq!(reply.status, 503, "{reply:?}");
-                            sleep(Duration::from_secs(1)).await;
-                        }
-                        None => {}
-                    }
+                    assert_eq!(reply.status, 503, "{reply:?}");
+                    sleep(Duration::from_secs(1)).await;
                 }
             };
-            assert!(timeout(TIMEOUT, ask).await.is_ok(), "a review was not answered within {TIMEOUT:?}");
+            assert!(timeout(TIMEOUT, answer).await.is_ok(), "a review was not answered within {TIMEOUT:?}");
             longest = longest.max(begin.elapsed());
             answered.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(20)).await;

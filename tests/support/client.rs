@@ -121,6 +121,31 @@ impl Client {
     }
 }
 
+/// Asks until it is answered, as the API server does: on a kept connection, or on a new one where that was closed.
+pub async fn ask(
+    kept: &mut Option<Client>,
+    (address, config): (SocketAddr, &ClientConfig),
+    request: &str,
+) -> Reply {
+    loop {
+        let mut client = match kept.take() {
+            Some(client) => client,
+            None => match Client::connect(address, config.clone(), "localhost").await {
+                Ok(client) => client,
+                Err(_) => continue,
+            },
+        };
+        if client.try_send(request).await.is_err() {
+            continue;
+        }
+        let Some(reply) = client.reply().await else { continue };
+        if !reply.closes() {
+            *kept = Some(client);
+        }
+        return reply;
+    }
+}
+
 /// A review of this body.
 pub fn post(body: &str) -> String {
     format!(

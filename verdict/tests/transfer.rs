@@ -472,6 +472,33 @@ fn the_owners_entry_stands_where_the_api_server_sorts_it() {
 }
 
 #[test]
+fn more_paths_than_an_object_can_hold_stay_where_they_are_and_that_is_said() {
+    let fields = |count: usize, name: &dyn Fn(usize) -> String| {
+        let names: Vec<String> = (0..count).map(|at| format!(r#""f:{}":{{}}"#, name(at))).collect();
+        format!("{{{}}}", names.join(","))
+    };
+    let in_order = |at: usize| format!("{at:06}");
+    let in_no_order = |at: usize| (at ^ 1).to_string();
+    for (what, most, name) in
+        [("canonical", 1 << 18, &in_order as &dyn Fn(usize) -> String), ("no order", 1 << 16, &in_no_order)]
+    {
+        for (count, moves) in [(most - 10, true), (most + 10, false)] {
+            let given = list(&[&entry("eks", "Apply", T1, &fields(count, name))]);
+            let ran = run(&given, None, &Wish { own: &[], ..wish() });
+            assert_eq!(ran.list.is_some(), moves, "{what}: {count} paths");
+            let said: &[&str] = if moves { &[] } else { &["eks Apply stays: its paths cannot be read"] };
+            assert_eq!(ran.left, said, "{what}: {count} paths");
+        }
+    }
+    // Two entries share what there is.
+    let half = |from: usize| fields((1 << 17) + 10, &|at| in_order(at + from));
+    let given = list(&[&entry("eks", "Apply", T1, &half(0)), &entry("eks", "Update", T1, &half(300_000))]);
+    let ran = run(&given, None, &Wish { own: &[], ..wish() });
+    assert_eq!(ran.left, ["eks Update stays: its paths cannot be read"]);
+    assert_eq!(moved(&ran), [("eks", Operation::Apply, (1 << 17) + 10)]);
+}
+
+#[test]
 fn five_hundred_entries_are_no_trouble() {
     let entries: Vec<String> = (0..500)
         .map(|n| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::Soak;
-use super::peers::Peer;
+use super::peers::{Peer, review};
 use crate::support::until;
 use crate::trust::Watcher;
 
@@ -58,9 +58,9 @@ pub(super) fn hang(soak: &Soak) {
     let [server, _] = soak.scene.plane.pids();
     let mut peer = Peer::connect(&soak.scene.door());
     crate::support::watchdog::signal(server, "STOP");
-    let begin = Instant::now();
+    let (body, begin) = (review(2 << 10), Instant::now());
     while begin.elapsed() < HANG {
-        let answer = peer.review(2 << 10);
+        let answer = peer.review(&body, &soak.tally);
         soak.tally.expect("answered while the API server hung", answer);
         std::thread::sleep(Duration::from_millis(500));
     }

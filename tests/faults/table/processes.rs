@@ -42,6 +42,7 @@ const ROWS: [Row; 21] = [
             "server::body::answers_that_nobody_reads_leave_less_room_for_large_bodies",
             "server::flood::good_reviews_are_answered_in_time_and_memory_is_bounded_whatever_others_do",
             "faults::starved::fault_49_a_flood_never_reaches_the_chart_s_memory_limit",
+            "faults::starved::fault_49_no_review_becomes_more_than_the_chart_s_memory_limit",
             "faults::starved::fault_49_killed_for_memory_it_starts_again_on_what_is_stored",
         ],
     ),
@@ -140,9 +141,15 @@ const ROWS: [Row; 21] = [
         59,
         "72 hours of load",
         "memory and descriptors stay flat",
-        &["faults::soak::fault_59_memory_and_descriptors_are_flat_under_mixed_load"],
+        &[
+            "faults::soak::fault_59_memory_and_descriptors_are_flat_under_mixed_load",
+            "cluster::soak::memory_and_descriptors_stay_flat_under_mixed_load_with_faults",
+        ],
     )
-    .smaller("the test takes half a minute, tens of thousands of reviews; nobody has let it run for 72 hours yet"),
+    .smaller(
+        "the tests take half a minute and two minutes, tens of thousands of reviews; `make soak` runs for an hour (docs/fuzzing.md), and nobody \
+         has let it run for 72 hours yet",
+    ),
     row(
         60,
         "random input for a day; the same input to Go",
@@ -155,7 +162,7 @@ const ROWS: [Row; 21] = [
             "oracle::after_any_sequence_of_writes_the_owners_are_what_the_laws_say",
         ],
     )
-    .smaller("the tests take seconds of it at each run; `make oracle` runs for hours"),
+    .smaller("the tests take seconds of it at each run; `make fuzz` and `make oracle` run for as long as they are told (docs/fuzzing.md)"),
     row(
         61,
         "any review, whole or damaged",
