@@ -117,6 +117,18 @@ reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by t
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} CNI_STEWARD_IMAGE=$(CURDIR)/dist/$(ARCH)/cni-steward.tar \
 	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-5000} $(CARGO) test --locked --quiet --test reliability
 
+# What else is needed than for `make test` is built the first time: five minutes for each API server.
+.PHONY: matrix
+matrix: ## Each Kubernetes from 1.24 on with old and new Helms, into docs/compatibility.md (half an hour; the first time two)
+	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.30 kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
+	@tests/control-plane/get.sh matrix >/dev/null
+	$(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture
+
+.PHONY: matrix-ends
+matrix-ends: ## The oldest and the newest Kubernetes of it with the newest Helms, as CI does; writes nothing
+	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.37 etcd kubectl helm-3 helm-4 >/dev/null
+	CNI_STEWARD_MATRIX="1.24 1.37 helm-3 helm-4" $(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture
+
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)
 	@tests/control-plane/get.sh oracle-sets oracle-writes >/dev/null
