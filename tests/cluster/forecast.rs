@@ -190,9 +190,11 @@ fn selector(helm: Helm) {
     scene.eks_apply();
     let more = ["--set", "originalMatchLabels=false"];
     let (forecasts, _) = compare(&scene, helm, false, &more);
-    let faults = forecasts.iter().flat_map(|forecast| {
-        if helm.is_3() { &forecast.faults_3 } else { &forecast.faults_4 }
-    });
+    let faults = forecasts.iter().flat_map(
+        |forecast| {
+            if helm.is_3() { &forecast.faults_3 } else { &forecast.faults_4 }
+        },
+    );
     assert_eq!(faults.map(|fault| fault.original_match_labels).collect::<Vec<_>>(), [Some(true)]);
 }
 

@@ -35,9 +35,8 @@ pub(crate) fn write(table: &str) {
     std::fs::write(file(), [&before, BEGIN, table, END, &after].concat()).unwrap();
 }
 
-/// What all pairs are played with.
-pub(crate) fn programs() -> String {
-    let version = |tool: Tool, args: &[&str]| versions::of_tool(tool, args).unwrap_or_default();
+/// What the pairs are played with.
+fn programs() -> String {
     format!(
         "cni-steward {}, etcd {}, kubectl {}",
         env!("CARGO_PKG_VERSION"),
@@ -46,24 +45,42 @@ pub(crate) fn programs() -> String {
     )
 }
 
-/// What stands between the marks after a run of all pairs.
-pub(crate) fn render(line: &str, results: &[(Pair, Seen)]) -> String {
-    let version = |tool: Tool, args: &[&str]| versions::of_tool(tool, args).unwrap_or_default();
-    let mut text = format!("{line}\n\n| Kubernetes |");
-    for helm in Helm::ALL {
-        text += &format!(" Helm {} |", version(helm.tool(), &["version", "--short"]));
-    }
-    text += &format!("\n|---|{}\n", "---|".repeat(Helm::ALL.len()));
-    for row in Version::ALL {
-        text += &format!("| {} |", version(row.server(), &["--version"]));
-        for (pair, seen) in results.iter().filter(|(pair, _)| pair.version == row) {
-            let told: Vec<String> =
-                PARTS.into_iter().zip(seen).map(|(part, seen)| pair.told(part, seen)).collect();
-            text += &format!(" {} |", told.join(", "));
+fn version(tool: Tool, args: &[&str]) -> String {
+    versions::of_tool(tool, args).unwrap_or_default()
+}
+
+/// What stands between the marks after a run. Rows that were not played stay as they were.
+pub(crate) fn render(before: &str, seconds: u64, results: &[(Pair, Seen)]) -> String {
+    let rows = Version::ALL.map(|row| {
+        let played: Vec<_> = results.iter().filter(|(pair, _)| pair.version == row).collect();
+        if played.is_empty() {
+            return row_of(before, row).unwrap_or_default().to_owned();
         }
-        text.push('\n');
-    }
-    format!("{text}\n{}", limits::notes())
+        let cells = played.iter().map(|(pair, seen)| {
+            let told = PARTS.into_iter().zip(seen).map(|(part, seen)| pair.told(part, seen));
+            told.collect::<Vec<_>>().join(", ")
+        });
+        let cells = cells.collect::<Vec<_>>().join(" | ");
+        format!("| {} | {cells} | {} |", version(row.server(), &["--version"]), versions::today())
+    });
+    let rows: Vec<String> = rows.into_iter().filter(|row| !row.is_empty()).collect();
+    let helms = Helm::ALL.map(|helm| format!("Helm {}", version(helm.tool(), &["version", "--short"])));
+    format!(
+        "`make matrix`, {}; {} of {} pairs in {seconds} s; {}\n\n| Kubernetes | {} | played |\n|---|{}\n{}\n\n{}",
+        versions::today(),
+        results.len(),
+        Version::ALL.len() * Helm::ALL.len(),
+        programs(),
+        helms.join(" | "),
+        "---|".repeat(helms.len() + 1),
+        rows.join("\n"),
+        limits::notes(),
+    )
+}
+
+fn row_of(table: &str, version: Version) -> Option<&str> {
+    let start = format!("| {}.", version.minor());
+    table.lines().find(|line| line.starts_with(&start))
 }
 
 /// In what the table is not of this matrix: pairs that are missing or failed, notes that are others.
@@ -71,14 +88,13 @@ pub(crate) fn problems(table: &str) -> Vec<String> {
     let mut problems = Vec::new();
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     for version in Version::ALL {
-        let start = format!("| {}.", version.minor());
-        let Some(row) = table.lines().find(|line| line.starts_with(&start)) else {
+        let Some(row) = row_of(table, version) else {
             problems.push(format!("no row for Kubernetes {}", version.minor()));
             continue;
         };
-        // Before the first and after the last bar there is nothing.
+        // Before the first and after the last bar there is nothing; in the first column the version, in the last the day.
         let row = cells(row);
-        let told = row.get(2..row.len() - 1).unwrap_or_default();
+        let told = row.get(2..row.len() - 2).unwrap_or_default();
         if told.len() != Helm::ALL.len() || told.iter().any(|cell| cell.is_empty() || cell.contains("failed"))
         {
             problems.push(format!("Kubernetes {}: {}", version.minor(), told.join(" | ")));

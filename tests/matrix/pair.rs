@@ -68,13 +68,13 @@ impl Pair {
 
     /// In a word or two.
     pub(crate) fn told(self, part: Part, seen: &Result<(), String>) -> String {
-        let (held, not) = match part {
-            Part::Adopts => ("adopts", "does not adopt"),
-            Part::Installs => ("installs", "does not install"),
+        let held = match part {
+            Part::Adopts => "adopts",
+            Part::Installs => "installs",
         };
         match self.meaning(part, seen) {
             Meaning::Held => held.to_owned(),
-            Meaning::Limit(limit) => format!("{not} ({})", limits::number(limit)),
+            Meaning::Limit(limit) => format!("{} ({})", limit.told, limits::number(limit)),
             Meaning::Failed => format!("**failed**: {held}"),
         }
     }

@@ -79,11 +79,11 @@ pub(crate) enum Helm {
     V4,
     /// The first 3 that there was.
     First3,
-    /// The oldest 3 with which all works.
+    /// The oldest 3 that was found to work: one whose `helm template` knows `--kube-version`.
     Old3,
     /// The first 4 that there was.
     First4,
-    /// The oldest 4 with which all works.
+    /// The oldest 4 that works.
     Old4,
 }
 
