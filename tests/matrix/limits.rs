@@ -66,5 +66,6 @@ pub(crate) fn number(limit: &Limit) -> usize {
 
 /// The notes under the table.
 pub(crate) fn notes() -> String {
-    LIMITS.iter().enumerate().map(|(at, limit)| format!("{}. {}\n", at + 1, limit.note)).collect()
+    let notes = LIMITS.iter().enumerate().map(|(at, limit)| format!("{}. {}\n", at + 1, limit.note));
+    notes.collect::<Vec<_>>().concat()
 }
