@@ -23,7 +23,7 @@ const LIMITS: &[Limit] = &[
         part: Part::Adopts,
         told: "does not adopt",
         says: "rendered manifests contain a resource that already exists",
-        note: "Helm 3.0.0 knows no adoption: it refuses every object that exists, stamped or not. The stamps are read from Helm 3.2.0 on \
+        note: "Helm 3.0.0 knows no adoption: it refuses what exists, stamped or not. The stamps are read from Helm 3.2.0 on \
                ([helm#7649](https://github.com/helm/helm/pull/7649)).",
     },
     Limit {
@@ -40,7 +40,7 @@ const LIMITS: &[Limit] = &[
         part: Part::Adopts,
         told: "does not adopt",
         says: "metadata.managedFields must be nil",
-        note: "Helm 4.0.0 can take over no object that exists, stamped or not: `metadata.managedFields must be nil`. Mended in 4.0.1 \
+        note: "Helm 4.0.0 fails at each object that it takes over: `metadata.managedFields must be nil`. Mended in 4.0.1 \
                ([helm#31510](https://github.com/helm/helm/issues/31510)).",
     },
     Limit {

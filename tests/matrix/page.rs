@@ -49,8 +49,11 @@ fn version(tool: Tool, args: &[&str]) -> String {
     versions::of_tool(tool, args).unwrap_or_default()
 }
 
-/// What stands between the marks after a run. Rows that were not played stay as they were.
+/// What stands between the marks after a run. Rows that were not played stay as they were, if they were played with the same Helms.
 pub(crate) fn render(before: &str, seconds: u64, results: &[(Pair, Seen)]) -> String {
+    let helms = Helm::ALL.map(|helm| format!("Helm {}", version(helm.tool(), &["version", "--short"])));
+    let head = format!("| Kubernetes | {} | played |", helms.join(" | "));
+    let before = if before.contains(&head) { before } else { "" };
     let rows = Version::ALL.map(|row| {
         let played: Vec<_> = results.iter().filter(|(pair, _)| pair.version == row).collect();
         if played.is_empty() {
@@ -64,14 +67,12 @@ pub(crate) fn render(before: &str, seconds: u64, results: &[(Pair, Seen)]) -> St
         format!("| {} | {cells} | {} |", version(row.server(), &["--version"]), versions::today())
     });
     let rows: Vec<String> = rows.into_iter().filter(|row| !row.is_empty()).collect();
-    let helms = Helm::ALL.map(|helm| format!("Helm {}", version(helm.tool(), &["version", "--short"])));
     format!(
-        "`make matrix`, {}; {} of {} pairs in {seconds} s; {}\n\n| Kubernetes | {} | played |\n|---|{}\n{}\n\n{}",
+        "`make matrix`, last on {}: {} of {} pairs in {seconds} s; {}\n\n{head}\n|---|{}\n{}\n\n{}",
         versions::today(),
         results.len(),
         Version::ALL.len() * Helm::ALL.len(),
         programs(),
-        helms.join(" | "),
         "---|".repeat(helms.len() + 1),
         rows.join("\n"),
         limits::notes(),
