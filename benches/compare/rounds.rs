@@ -143,7 +143,7 @@ fn column_of(
         let mut measured: Vec<(usize, f64)> = Vec::new();
         let there: Vec<usize> = (0..rows.len()).collect();
         let order: Vec<usize> =
-            if (round % 2 == 0) != which.back { there } else { there.into_iter().rev().collect() };
+            if (round % 2 == 0) == which.back { there.into_iter().rev().collect() } else { there };
         for at in order {
             let Some(row) = rows[at].as_mut() else { continue };
             let (micros, times) = row.measure(place, &mut lines, ask);
