@@ -118,6 +118,18 @@ reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by t
 	CNI_STEWARD_REVIEWS=$${CNI_STEWARD_REVIEWS:-5000} CNI_STEWARD_SOAK_MINUTES=$${CNI_STEWARD_SOAK_MINUTES:-2} \
 	$(CARGO) test --locked --quiet --test reliability
 
+# What else is needed than for `make test` is built the first time: five minutes for each API server.
+.PHONY: matrix
+matrix: ## Eight Kubernetes from 1.24 to 1.37 with six Helms, old and new, into docs/compatibility.md (a quarter of an hour; the first time one)
+	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.30 kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
+	@tests/control-plane/get.sh matrix >/dev/null
+	$(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture
+
+.PHONY: matrix-ends
+matrix-ends: ## The oldest and the newest Kubernetes of it with the newest Helms, as CI does; writes nothing
+	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.37 etcd kubectl helm-3 helm-4 >/dev/null
+	CNI_STEWARD_MATRIX="1.24 1.37 helm-3 helm-4" $(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture
+
 .PHONY: oracle
 oracle: ## Field ownership against Go itself at full size: a million pairs of sets, 50 000 sequences of writes (hours)
 	@tests/control-plane/get.sh oracle-sets oracle-writes >/dev/null

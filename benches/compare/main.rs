@@ -75,7 +75,7 @@ fn compare(args: &[String]) -> ExitCode {
     if args.iter().any(|arg| arg == "--growth") {
         // Likewise.
         let (servers, mut requests) = (Servers::start(&place), Requests::default());
-        let pace = Pace { rounds: 40, span: Duration::from_millis(150) };
+        let pace = Pace { rounds: 60, span: Duration::from_millis(150) };
         let mut page = String::new();
         report::growth(&mut page, &rounds::growth(&place, &servers, &mut requests, pace));
         drop(servers);
@@ -159,7 +159,7 @@ fn measure(place: &Place, quick: bool, profile: Option<&Path>) -> Measured {
         Vec::new()
     } else {
         say("growth".to_owned());
-        rounds::growth(place, &servers, &mut requests, pace(40, 150))
+        rounds::growth(place, &servers, &mut requests, pace(60, 150))
     };
     drop(servers);
     say("through an API server".to_owned());

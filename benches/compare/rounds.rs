@@ -143,7 +143,7 @@ fn column_of(
         let mut measured: Vec<(usize, f64)> = Vec::new();
         let there: Vec<usize> = (0..rows.len()).collect();
         let order: Vec<usize> =
-            if (round % 2 == 0) != which.back { there } else { there.into_iter().rev().collect() };
+            if (round % 2 == 0) == which.back { there.into_iter().rev().collect() } else { there };
         for at in order {
             let Some(row) = rows[at].as_mut() else { continue };
             let (micros, times) = row.measure(place, &mut lines, ask);
@@ -178,6 +178,14 @@ pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The mean of the middle half: as deaf to a disturbed round as the median, and steadier.
+fn mean_of_the_middle(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let middle = &values[quarter..values.len() - quarter];
+    middle.iter().sum::<f64>() / middle.len() as f64
 }
 
 /// How cost grows with size: µs per MiB.
@@ -236,7 +244,7 @@ pub fn growth(place: &Place, servers: &Servers, requests: &mut Requests, pace: P
 /// What grows from size to size in the rows that were asked.
 fn grown(seen: &[[Vec<f64>; 3]]) -> Vec<Option<Growth>> {
     let slope = |costs: [Vec<f64>; 3]| {
-        let [low, middle, high] = costs.map(|micros| quantile(micros.into_iter(), 0.5));
+        let [low, middle, high] = costs.map(mean_of_the_middle);
         let slope = |from: f64, to: f64, bytes: usize| (to - from) / bytes as f64 * f64::from(1 << 20);
         Slope {
             small: slope(low, middle, SIZES[1] - SIZES[0]),

@@ -56,10 +56,10 @@ pub(crate) fn compare(scene: &Scene, helm: Helm, skip_crds: bool, more: &[&str])
     let summary = Summary::of(&forecasts);
     let args = if skip_crds { [more, &["--skip-crds"]].concat() } else { more.to_vec() };
     let output = scene.helm(helm, "install", &args);
-    let expected = match (helm, skip_crds) {
-        (Helm::V3, _) => summary.helm_3,
-        (Helm::V4, true) => summary.helm_4_without_crds,
-        (Helm::V4, false) => summary.helm_4,
+    let expected = match (helm.is_3(), skip_crds) {
+        (true, _) => summary.helm_3,
+        (false, true) => summary.helm_4_without_crds,
+        (false, false) => summary.helm_4,
     };
     assert_eq!(ended(&output), expected, "{forecasts:#?}\n{output}");
     let is_crd = |forecast: &&Forecast| forecast.kind == Kind::CustomResourceDefinition;
@@ -190,10 +190,11 @@ fn selector(helm: Helm) {
     scene.eks_apply();
     let more = ["--set", "originalMatchLabels=false"];
     let (forecasts, _) = compare(&scene, helm, false, &more);
-    let faults = forecasts.iter().flat_map(|forecast| match helm {
-        Helm::V3 => &forecast.faults_3,
-        Helm::V4 => &forecast.faults_4,
-    });
+    let faults = forecasts.iter().flat_map(
+        |forecast| {
+            if helm.is_3() { &forecast.faults_3 } else { &forecast.faults_4 }
+        },
+    );
     assert_eq!(faults.map(|fault| fault.original_match_labels).collect::<Vec<_>>(), [Some(true)]);
 }
 

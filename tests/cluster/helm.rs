@@ -4,6 +4,7 @@ use crate::scene::{
     ADOPT, NEW_HELM_3, NEW_HELM_4, OLD_HELM_4, Scene, annotation, assert_stamped, fields_of, label, named,
     owners,
 };
+use crate::story::{self, env};
 use crate::support::control_plane::{Helm, Version};
 use crate::support::fixtures;
 use crate::support::suite::Case;
@@ -54,38 +55,7 @@ fn life(helm: Helm) {
         assert_eq!(label(object, "cni-steward.dev/installed-by"), Some("eks"), "{}", named(object));
     }
     scene.plane.assert_writes_nothing(|| scene.eks_apply());
-
-    scene.helm(helm, "install", &[]).ok();
-    scene.assert_helm_owns_all();
-    let first = value(&scene);
-
-    scene.helm(helm, "upgrade", &["--set", "env.WARM_IP_TARGET=5"]).ok();
-    assert_eq!(env(&scene, "WARM_IP_TARGET").as_deref(), Some("5"));
-    scene.assert_helm_owns_all();
-
-    scene.plane.helm(helm, &["rollback", "aws-vpc-cni", "1", "-n", "kube-system"]).ok();
-    assert_eq!(env(&scene, "WARM_IP_TARGET"), None);
-    assert_eq!(value(&scene), first, "a rollback brings the first values back");
-    scene.assert_helm_owns_all();
-
-    scene.plane.helm(helm, &["uninstall", "aws-vpc-cni", "-n", "kube-system"]).ok();
-    for (kind, name) in fixtures::OBJECTS {
-        let left = scene.plane.find(kind, name).is_some();
-        assert_eq!(left, kind == "CustomResourceDefinition", "{kind} {name} after helm uninstall");
-    }
-}
-
-fn env(scene: &Scene, name: &str) -> Option<String> {
-    value(scene)["env"].as_array().into_iter().flatten().find(|env| env["name"] == name)?["value"]
-        .as_str()
-        .map(str::to_owned)
-}
-
-/// The container `aws-node` as stored.
-fn value(scene: &Scene) -> serde_json::Value {
-    let object = scene.daemon_set();
-    let containers = object["spec"]["template"]["spec"]["containers"].as_array().cloned().unwrap();
-    containers.into_iter().find(|container| container["name"] == "aws-node").unwrap()
+    story::released(&scene, helm);
 }
 
 fn made_before_us() {

@@ -42,6 +42,7 @@ mod sequences;
 mod soak;
 mod state;
 mod status;
+mod story;
 mod trust;
 mod writers;
 

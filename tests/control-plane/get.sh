@@ -2,7 +2,8 @@
 # Finds the programs a real API server is made of, and builds those this machine does not have.
 #
 #   get.sh [--check] [NAME…]      no NAME means all that an API server needs, `nodes` stands for what two nodes need beside
-#                                 it; --check builds nothing and exits 1 if something is missing
+#                                 it, `matrix` for the versions that only `make matrix` runs; --check builds nothing and
+#                                 exits 1 if something is missing
 #
 # stdout: one NAME=PATH per line for each program that is there; stderr: progress and what is missing.
 # Looked for in $KUBEBUILDER_ASSETS, then $PATH, then the cache folder; built into the cache folder. See README.md.
@@ -12,6 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
 everything=(kube-apiserver-1.36 kube-apiserver-1.30 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
 nodes=(kube-controller-manager kube-scheduler kubelet pause)
+matrix=(kube-apiserver-1.{28,32,34,35,37} helm-3-first helm-3-old helm-4-first helm-4-old)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -45,8 +47,8 @@ describe() {
     etcd)
       folder=etcd program=etcd package=go.etcd.io/etcd/server/v3 takes='1 min' purpose="the API server's store"
       version=$(pinned etcd go.etcd.io/etcd/server/v3) ;;
-    helm-3 | helm-4)
-      local module=helm.sh/helm/v${1#helm-}
+    helm-[34] | helm-[34]-first | helm-[34]-old)
+      local module=helm.sh/helm/v${1:5:1}
       folder=$1 program=helm package=$module/cmd/helm takes='1 to 2 min' purpose='an owner of the CNI'
       version=$(pinned "$folder" "$module")
       stamp+=" -X $module/internal/version.version=$version" ;;
@@ -65,14 +67,14 @@ describe() {
       folder=$1 takes='2.5 min' purpose="Cluster API's way of removing the CNI"
       version=$(pinned "$folder" sigs.k8s.io/cluster-api-provider-aws/v2) ;;
     oracle-*)
-      # In the folder of the newest API server, so that it is linked from the very modules that one is built from.
+      # In the folder of API server 1.36, so that it is linked from the very modules that one is built from.
       folder=kubernetes-1.36 package=./$1 tags=providerless takes='3 min' purpose='what Go itself says of field ownership'
       version=$(pinned "$folder" k8s.io/kubernetes) ;;
     pause)
       folder=pause takes='5 s' purpose='what each pod begins with'
       version=1 ;;
     *)
-      say "get.sh: no program is called $1; there are: ${everything[*]} ${nodes[*]} cosign actionlint"
+      say "get.sh: no program is called $1; there are: ${everything[*]} ${nodes[*]} ${matrix[*]} cosign actionlint"
       exit 2 ;;
   esac
   version=${version#v}
@@ -99,8 +101,10 @@ fits() {
     etcd)
       seen=$("$2" --version 2>/dev/null) && [[ $seen =~ etcd\ Version:\ ([0-9]+)\.([0-9]+)\.[0-9]+ ]] &&
         { [ "${BASH_REMATCH[1]}" -gt 3 ] || { [ "${BASH_REMATCH[1]}" -eq 3 ] && [ "${BASH_REMATCH[2]}" -ge 5 ]; }; } ;;
-    helm-*)
+    helm-?)
       seen=$("$2" version --template '{{.Version}}' 2>/dev/null) && [[ $seen == v"${1#helm-}".* ]] ;;
+    helm-*)
+      seen=$("$2" version --template '{{.Version}}' 2>/dev/null) && [ "$seen" = "v$version" ] ;;
     cosign)
       seen=$("$2" version 2>/dev/null) && [[ $seen =~ GitVersion:\ *v3\.[1-9] ]] ;;
     actionlint)
@@ -150,6 +154,7 @@ check=no
 if [ "${1:-}" = --check ]; then check=yes; shift; fi
 [ $# -gt 0 ] || set -- "${everything[@]}"
 [ "$*" != nodes ] || set -- "${nodes[@]}"
+[ "$*" != matrix ] || set -- "${matrix[@]}"
 
 missing=()
 for name in "$@"; do

@@ -107,12 +107,14 @@ fn of_pieces(bytes: usize, place: &str, piece: &dyn Fn(usize) -> String) -> Stri
     )
 }
 
+/// What it is, where it stands, and how the n-th is written.
+type Piece<'p> = (&'p str, &'p str, &'p dyn Fn(usize) -> String);
+
 /// What is made of a body takes more than the body; for whatever small pieces, never more than the container has.
 async fn blown_up() {
     let cage = Cage::new(Limit::Memory(chart_limit()));
     let mut place = Place::start_as(tempfile::tempdir().unwrap(), cage.command(BINARY));
     let chain = |at: usize| format!(r#""f:{at:06}":{}{{}}{}"#, r#"{"f:":"#.repeat(250), "}".repeat(250));
-    type Piece<'p> = (&'p str, &'p str, &'p dyn Fn(usize) -> String);
     let pieces: [Piece<'_>; 11] = [
         ("names in order", "fields", &|at| format!(r#""f:{at:06}":{{}}"#)),
         ("names in no order", "fields", &|at| format!(r#""f:{at}":{{}}"#)),

@@ -31,7 +31,7 @@ pub(crate) fn all() -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn of_tool(tool: Tool, arguments: &[&str]) -> Option<String> {
+pub(crate) fn of_tool(tool: Tool, arguments: &[&str]) -> Option<String> {
     of(tool.path().ok()?, arguments)
 }
 

@@ -13,37 +13,9 @@ use serde_json::{Value, json};
 
 use super::http::Client;
 use super::tools::Tool;
+pub(crate) use super::versions::{Helm, Version};
 use super::watchdog::{Background, Folder};
 use super::{Output, fixtures, free_port, tail, until};
-
-/// Which Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// The oldest we promise to work with; has no matchConditions.
-    V1_24,
-    /// The first with `ValidatingAdmissionPolicy` v1.
-    V1_30,
-    V1_36,
-}
-
-impl Version {
-    /// As in `--kube-version`.
-    pub(crate) fn minor(self) -> &'static str {
-        match self {
-            Self::V1_24 => "1.24",
-            Self::V1_30 => "1.30",
-            Self::V1_36 => "1.36",
-        }
-    }
-
-    fn server(self) -> Tool {
-        match self {
-            Self::V1_24 => Tool::ApiServer124,
-            Self::V1_30 => Tool::ApiServer130,
-            Self::V1_36 => Tool::ApiServer136,
-        }
-    }
-}
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,13 +87,6 @@ impl Around {
 
 /// Where nodes reach the API server; in a network namespace of ours.
 pub(crate) const ADDRESS: &str = "10.240.0.2";
-
-/// Which Helm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Helm {
-    V3,
-    V4,
-}
 
 /// Key in etcd → revision of its last write.
 pub(crate) type State = BTreeMap<String, u64>;
@@ -259,11 +224,7 @@ impl ControlPlane {
 
     /// As admin, with Helm's own folders inside ours.
     pub(crate) fn helm(&self, helm: Helm, args: &[&str]) -> Output {
-        let tool = match helm {
-            Helm::V3 => Tool::Helm3,
-            Helm::V4 => Tool::Helm4,
-        };
-        let mut command = self.command(tool, User::Admin, args);
+        let mut command = self.command(helm.tool(), User::Admin, args);
         for (variable, folder) in [
             ("HELM_CACHE_HOME", "helm-cache"),
             ("HELM_CONFIG_HOME", "helm-config"),
@@ -595,7 +556,7 @@ fn start_server(version: Version, around: Around, folder: &Folder, store_port: u
     std::fs::write(folder.join("audit.yaml"), AUDIT).unwrap();
     // The server's name in a lease of its own, renewed every few seconds.
     let mut gates = "APIServerIdentity=false".to_owned();
-    if version == Version::V1_36 {
+    if version >= Version::V1_36 {
         gates.push_str(",UnknownVersionInteroperabilityProxy=false");
     }
     on_free_ports("kube-apiserver", &log, || {

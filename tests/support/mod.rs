@@ -27,6 +27,7 @@ pub(crate) mod slope;
 pub(crate) mod steward;
 pub(crate) mod suite;
 pub(crate) mod tools;
+pub(crate) mod versions;
 pub(crate) mod victim;
 pub(crate) mod watchdog;
 

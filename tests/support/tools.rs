@@ -8,13 +8,22 @@ use std::sync::OnceLock;
 /// A program by the name `get.sh` gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tool {
-    ApiServer136,
-    ApiServer130,
     ApiServer124,
+    ApiServer128,
+    ApiServer130,
+    ApiServer132,
+    ApiServer134,
+    ApiServer135,
+    ApiServer136,
+    ApiServer137,
     Kubectl,
     Etcd,
     Helm3,
     Helm4,
+    Helm3First,
+    Helm3Old,
+    Helm4First,
+    Helm4Old,
     Capa25,
     CapaLatest,
     OracleSets,
@@ -33,13 +42,22 @@ pub(crate) enum Tool {
 impl Tool {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::ApiServer136 => "kube-apiserver-1.36",
-            Self::ApiServer130 => "kube-apiserver-1.30",
             Self::ApiServer124 => "kube-apiserver-1.24",
+            Self::ApiServer128 => "kube-apiserver-1.28",
+            Self::ApiServer130 => "kube-apiserver-1.30",
+            Self::ApiServer132 => "kube-apiserver-1.32",
+            Self::ApiServer134 => "kube-apiserver-1.34",
+            Self::ApiServer135 => "kube-apiserver-1.35",
+            Self::ApiServer136 => "kube-apiserver-1.36",
+            Self::ApiServer137 => "kube-apiserver-1.37",
             Self::Kubectl => "kubectl",
             Self::Etcd => "etcd",
             Self::Helm3 => "helm-3",
             Self::Helm4 => "helm-4",
+            Self::Helm3First => "helm-3-first",
+            Self::Helm3Old => "helm-3-old",
+            Self::Helm4First => "helm-4-first",
+            Self::Helm4Old => "helm-4-old",
             Self::Capa25 => "capa-2.5",
             Self::CapaLatest => "capa-latest",
             Self::OracleSets => "oracle-sets",
@@ -107,7 +125,8 @@ fn found() -> &'static BTreeMap<String, PathBuf> {
     FOUND.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane/get.sh");
         // Exit code 1 only says that something is missing; stdout lists what is not.
-        let lists: [&[&str]; 2] = [&[script, "--check"], &[script, "--check", "nodes"]];
+        let lists: [&[&str]; 3] =
+            [&[script, "--check"], &[script, "--check", "nodes"], &[script, "--check", "matrix"]];
         let lines = lists.map(|args| {
             let output = Command::new("bash").args(args).output().expect("bash, to look for programs");
             String::from_utf8_lossy(&output.stdout).into_owned()

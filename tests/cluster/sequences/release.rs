@@ -95,10 +95,10 @@ impl Play<'_> {
         let mut intent = self.intent(rendered, helm == Helm::V4, String::new());
         intent.previous = None;
         let summary = Summary::of(&intent.forecasts);
-        intent.expected = match helm {
-            Helm::V3 => summary.helm_3,
-            Helm::V4 if skip_crds => summary.helm_4_without_crds,
-            Helm::V4 => summary.helm_4,
+        intent.expected = match (helm.is_3(), skip_crds) {
+            (true, _) => summary.helm_3,
+            (false, true) => summary.helm_4_without_crds,
+            (false, false) => summary.helm_4,
         };
         let crds = foretold(intent.forecasts.iter().filter(|forecast| is_schema(forecast)));
         if !skip_crds && !crds.is_empty() {
