@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::canon::OWN;
 use super::element::Element;
 use super::scan;
-use super::set::{Node, Set};
+use super::set::{self, Node, Set};
 
 /// Canonical text of a set that holds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +66,7 @@ fn level(mut inner: &str) -> Vec<Node<'_>> {
         } else {
             Set::closed(below, paths - usize::from(own && paths > 0))
         };
-        if nodes.is_empty() {
-            // Most have one child, and a chain of them shall not take four times the room.
-            nodes.reserve_exact(1);
-        }
-        nodes.push(Node { element: Element::parse_any(name), member: own, below: set });
+        set::push(&mut nodes, Node { element: Element::parse_any(name), member: own, below: set });
         inner = rest.strip_prefix(',').unwrap_or_default();
     }
     nodes

@@ -8,7 +8,7 @@ use super::canon;
 use super::element::Element;
 use super::json::{Cursor, MAX_DEPTH, Malformed};
 use super::room::{self, Room};
-use super::set::{Node, Set};
+use super::set::{self, Node, Set};
 use super::text::unescape;
 
 impl<'a> Set<'a> {
@@ -25,14 +25,12 @@ impl<'a> Set<'a> {
         room: &mut Room,
     ) -> Result<(Self, bool), Malformed> {
         let nodes = room::nodes(text);
-        if !room.holds(nodes) {
-            return Err(room::TOO_MUCH);
-        }
+        let left = room::after(room.canonical, nodes)?;
         if let Some(set) = canon::read(text, twin) {
-            room.take(nodes);
+            room.canonical = left;
             return Ok((set, true));
         }
-        room.take_other(nodes)?;
+        room.other = room::after(room.other, nodes)?;
         let mut cursor = Cursor::new(text);
         let (set, _) = read(&mut cursor, 0, true)?;
         cursor.end()?;
@@ -75,11 +73,7 @@ fn read<'a>(cursor: &mut Cursor<'a>, depth: usize, known: bool) -> Result<(Set<'
             let (below, own) = read(cursor, depth + 1, known)?;
             let member = own || if known { !below.has_known() } else { below.is_empty() };
             sorted &= set.nodes.last().is_none_or(|last| last.element < element);
-            if set.nodes.is_empty() {
-                // Most have one child, and a chain of them shall not take four times the room.
-                set.nodes.reserve_exact(1);
-            }
-            set.nodes.push(Node { element, member, below });
+            set::push(&mut set.nodes, Node { element, member, below });
         }
         if !cursor.eat(b',') {
             break;

@@ -16,10 +16,10 @@ const SHORT: usize = 64 << 10;
 const NODE: usize = 7;
 
 /// What is left for the sets of one object.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Room {
-    canonical: usize,
-    other: usize,
+    pub(super) canonical: usize,
+    pub(super) other: usize,
 }
 
 impl Default for Room {
@@ -28,26 +28,10 @@ impl Default for Room {
     }
 }
 
-impl Room {
-    /// Whether there is room for canonical text of so many nodes.
-    pub(super) fn holds(&self, nodes: usize) -> bool {
-        nodes <= self.canonical
-    }
-
-    /// Takes room for canonical text.
-    pub(super) fn take(&mut self, nodes: usize) {
-        self.canonical = self.canonical.saturating_sub(nodes);
-    }
-
-    /// Takes room for any other text.
-    pub(super) fn take_other(&mut self, nodes: usize) -> Result<(), Malformed> {
-        self.other = self.other.checked_sub(nodes).ok_or(TOO_MUCH)?;
-        Ok(())
-    }
+/// What is left of some room after so many nodes, if they fit.
+pub(super) fn after(room: usize, nodes: usize) -> Result<usize, Malformed> {
+    room.checked_sub(nodes).ok_or(Malformed { what: "more paths than an object can hold", at: 0 })
 }
-
-/// Why text is not read for which there is no room.
-pub(super) const TOO_MUCH: Malformed = Malformed { what: "more paths than an object can hold", at: 0 };
 
 /// As many nodes as the text can become, or more.
 pub(super) fn nodes(text: &str) -> usize {

@@ -32,6 +32,14 @@ pub(super) struct Node<'a> {
     pub(super) below: Set<'a>,
 }
 
+/// Adds a node at the end. Most have one child, and a chain of them shall not take four times the room.
+pub(super) fn push<'a>(nodes: &mut Vec<Node<'a>>, node: Node<'a>) {
+    if nodes.is_empty() {
+        nodes.reserve_exact(1);
+    }
+    nodes.push(node);
+}
+
 impl<'a> Set<'a> {
     /// Whether nothing is in the set.
     pub fn is_empty(&self) -> bool {

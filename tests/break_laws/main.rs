@@ -12,6 +12,8 @@
     reason = "a test that cannot go on shall stop, loudly"
 )]
 
+#[path = "../support/marked.rs"]
+mod marked;
 #[path = "../support/named.rs"]
 mod named;
 
@@ -19,10 +21,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use marked::Marked;
+
 const BREAKS: &str = include_str!("breaks.txt");
 const PAGE: &str = "docs/laws.md";
-const BEGIN: &str = "<!-- broken on purpose: written by `make break-laws` -->\n";
-const END: &str = "<!-- end -->\n";
+const TABLE: Marked =
+    Marked { page: PAGE, begin: "<!-- broken on purpose: written by `make break-laws` -->\n" };
 const HEAD: &str = "| law | what was broken | what failed |\n|---|---|---|\n";
 const LAWS: u32 = 12;
 /// As many failed tests are named.
@@ -106,14 +110,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The page before, in and after the table.
-fn page() -> [String; 3] {
-    let text = std::fs::read_to_string(root().join(PAGE)).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("{PAGE}: no line {BEGIN}"));
-    let (table, after) = rest.split_once(END).unwrap_or_else(|| panic!("{PAGE}: no line {END}"));
-    [before, table, after].map(str::to_owned)
-}
-
 #[test]
 fn every_law_has_a_break_that_fits_the_source() {
     let breaks = breaks();
@@ -123,7 +119,7 @@ fn every_law_has_a_break_that_fits_the_source() {
         "tests/break_laws/breaks.txt is to be brought up to date:\n{}",
         problems.join("\n")
     );
-    let [before, _, _] = page();
+    let [before, _, _] = TABLE.parts();
     for law in 1..=LAWS {
         assert!(
             breaks.iter().any(|one| one.law == law && !one.tests.is_empty()),
@@ -135,7 +131,7 @@ fn every_law_has_a_break_that_fits_the_source() {
 
 #[test]
 fn the_page_tells_which_test_noticed_each_break() {
-    let [_, table, _] = page();
+    let [_, table, _] = TABLE.parts();
     let rows: Vec<&str> = table.lines().skip(2).collect();
     let breaks = breaks();
     for one in &breaks {
@@ -268,7 +264,6 @@ fn each_law_is_held_by_a_test_that_fails_without_it() {
     }
     assert!(unnoticed.is_empty(), "\n{}\n", unnoticed.join("\n"));
     if only.is_none() {
-        let [before, _, after] = page();
-        std::fs::write(root().join(PAGE), [&before, BEGIN, &table, END, &after].concat()).unwrap();
+        TABLE.write(&table);
     }
 }

@@ -3,15 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cni_steward::acceptance::forecast::{Answer, Conflict, Forecast, Question, Release, forecast};
-use cni_steward::acceptance::{Manifest, Unowned};
+use cni_steward::acceptance::{Manifest, Summary, Unowned};
 use cni_steward::fields::Operation;
 use cni_steward::policy::Kind;
 use cni_steward::policy::change::Map;
 use serde_json::Value;
 
 use crate::support::Output;
+use crate::support::control_plane::Helm;
 
 pub(crate) const RELEASE: Release<'static> = Release { name: "aws-vpc-cni", namespace: "kube-system" };
+
+/// What is foretold of an install by this Helm.
+pub(crate) fn of_install(summary: &Summary, helm: Helm, skip_crds: bool) -> Answer {
+    match (helm.is_3(), skip_crds) {
+        (true, _) => summary.helm_3,
+        (false, true) => summary.helm_4_without_crds,
+        (false, false) => summary.helm_4,
+    }
+}
 
 /// Object → manager with its operation → paths.
 pub(crate) type Conflicts = BTreeMap<String, BTreeSet<(String, String)>>;

@@ -6,7 +6,7 @@ use cni_steward::acceptance::Summary;
 use cni_steward::acceptance::forecast::{Answer, Forecast};
 use cni_steward::policy::Kind;
 
-use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, told};
+use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, of_install, told};
 use crate::scene::{ADOPT, NEW_HELM_3, NEW_HELM_4, OLD_HELM_4, Scene};
 use crate::support::Output;
 use crate::support::control_plane::{Helm, User, Version};
@@ -56,11 +56,7 @@ pub(crate) fn compare(scene: &Scene, helm: Helm, skip_crds: bool, more: &[&str])
     let summary = Summary::of(&forecasts);
     let args = if skip_crds { [more, &["--skip-crds"]].concat() } else { more.to_vec() };
     let output = scene.helm(helm, "install", &args);
-    let expected = match (helm.is_3(), skip_crds) {
-        (true, _) => summary.helm_3,
-        (false, true) => summary.helm_4_without_crds,
-        (false, false) => summary.helm_4,
-    };
+    let expected = of_install(&summary, helm, skip_crds);
     assert_eq!(ended(&output), expected, "{forecasts:#?}\n{output}");
     let is_crd = |forecast: &&Forecast| forecast.kind == Kind::CustomResourceDefinition;
     match expected {

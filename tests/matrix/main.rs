@@ -17,6 +17,8 @@
 #[path = "../cluster/chart.rs"]
 mod chart;
 mod limits;
+#[path = "../support/marked.rs"]
+mod marked;
 mod page;
 mod pair;
 #[allow(dead_code, reason = "of the tests on an API server only some are for every version")]
@@ -33,6 +35,7 @@ mod versions;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use page::TABLE;
 use pair::{PARTS, Pair};
 use support::tools::{self, Tool};
 use support::versions::{Helm, Version};
@@ -42,8 +45,9 @@ const CHOICE: &str = "CNI_STEWARD_MATRIX";
 
 #[test]
 fn the_page_tells_of_each_pair() {
-    let problems = page::problems(&page::read());
-    assert!(problems.is_empty(), "{}; run `make matrix`:\n{}", page::PAGE, problems.join("\n"));
+    let [_, table, _] = TABLE.parts();
+    let problems = page::problems(&table);
+    assert!(problems.is_empty(), "{}; run `make matrix`:\n{}", TABLE.page, problems.join("\n"));
 }
 
 #[test]
@@ -59,10 +63,11 @@ fn each_kubernetes_goes_with_each_helm() {
     let results = play(&pairs);
     let failed: Vec<String> = results.iter().filter_map(|(pair, seen)| pair.failures(seen)).collect();
     if choice.contains("helm") {
-        eprintln!("{} stays as it is", page::PAGE);
+        eprintln!("{} stays as it is", TABLE.page);
     } else {
-        page::write(&page::render(&page::read(), begun.elapsed().as_secs(), &results));
-        eprintln!("wrote {}", page::PAGE);
+        let [_, before, _] = TABLE.parts();
+        TABLE.write(&page::render(&before, begun.elapsed().as_secs(), &results));
+        eprintln!("wrote {}", TABLE.page);
     }
     assert!(failed.is_empty(), "{} of {} pairs:\n{}", failed.len(), pairs.len(), failed.join("\n"));
 }

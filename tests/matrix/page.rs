@@ -1,39 +1,14 @@
-//! docs/compatibility.md: between two marks the table of a run; what stands around it is written by hand.
-
-use std::path::PathBuf;
+//! docs/compatibility.md: the table of a run.
 
 use crate::limits;
+use crate::marked::Marked;
 use crate::pair::{PARTS, Pair, Seen};
 use crate::support::tools::Tool;
 use crate::support::versions::{Helm, Version};
 use crate::versions;
 
-pub(crate) const PAGE: &str = "docs/compatibility.md";
-const BEGIN: &str = "<!-- written by `make matrix` -->\n";
-const END: &str = "<!-- end -->\n";
-
-fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(PAGE)
-}
-
-/// The page before, between and after the marks.
-fn parts() -> [String; 3] {
-    let text = std::fs::read_to_string(file()).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap_or_else(|| panic!("{PAGE}: no line {BEGIN}"));
-    let (table, after) = rest.split_once(END).unwrap_or_else(|| panic!("{PAGE}: no line {END}"));
-    [before, table, after].map(str::to_owned)
-}
-
-/// What stands between the marks.
-pub(crate) fn read() -> String {
-    let [_, table, _] = parts();
-    table
-}
-
-pub(crate) fn write(table: &str) {
-    let [before, _, after] = parts();
-    std::fs::write(file(), [&before, BEGIN, table, END, &after].concat()).unwrap();
-}
+pub(crate) const TABLE: Marked =
+    Marked { page: "docs/compatibility.md", begin: "<!-- written by `make matrix` -->\n" };
 
 /// What the pairs are played with.
 fn programs() -> String {

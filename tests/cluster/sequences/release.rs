@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::check::{self, Done, Objects};
 use super::play::{KUBE_SYSTEM, Play, SECRETS};
 use super::things;
-use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, told};
+use crate::answers::{Conflicts, assert_complaint, ended, forecasts, foretold, of_install, told};
 use crate::scene::owners;
 use crate::support::control_plane::{Helm, Version};
 use crate::support::tools::Tool;
@@ -94,12 +94,7 @@ impl Play<'_> {
     fn install(&mut self, helm: Helm, rendered: String, words: &[&str], skip_crds: bool) {
         let mut intent = self.intent(rendered, helm == Helm::V4, String::new());
         intent.previous = None;
-        let summary = Summary::of(&intent.forecasts);
-        intent.expected = match (helm.is_3(), skip_crds) {
-            (true, _) => summary.helm_3,
-            (false, true) => summary.helm_4_without_crds,
-            (false, false) => summary.helm_4,
-        };
+        intent.expected = of_install(&Summary::of(&intent.forecasts), helm, skip_crds);
         let crds = foretold(intent.forecasts.iter().filter(|forecast| is_schema(forecast)));
         if !skip_crds && !crds.is_empty() {
             intent.conflicts = crds;
