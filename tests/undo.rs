@@ -125,6 +125,21 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn an_object_is_kept_byte_for_byte_but_for_line_breaks_between_its_tokens() {
+    let object = before().to_string();
+    for (given, kept) in [
+        (object.replace("\":", "\":\r\t "), object.replace("\":", "\":\r\t ")),
+        (object.replace(",\"", ",\r\n\""), object.replace(",\"", ",\r \"")),
+    ] {
+        let saved = Saved { before: given.clone(), ..saved(After::Deleted) };
+        let text = Undo { objects: vec![saved], ..undo() }.text();
+        let read = Undo::parse("f", &text).unwrap();
+        assert_eq!(read.objects[0].before, kept, "of {given:?}");
+        assert_eq!(read.text(), text, "and written again it is the same");
+    }
+}
+
+#[test]
 fn a_file_cut_off_anywhere_is_noticed_or_loses_only_a_mark() {
     let file = file(&marks());
     let sealed = undo().text().len();

@@ -61,8 +61,8 @@ fn object(saved: &Saved) -> String {
         After::Changed(metadata) => metadata.json(),
         After::Deleted => Value::Null,
     };
-    // A line break in JSON text can only stand between its tokens.
-    let before = saved.before.replace(['\n', '\r'], " ");
+    // A line break in JSON text can only stand between its tokens; a carriage return there ends no line of ours, and stays.
+    let before = saved.before.replace('\n', " ");
     format!(r#"{{"object":{name},"after":{after},"before":{before}}}"#)
 }
 
