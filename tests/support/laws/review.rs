@@ -3,10 +3,13 @@
 //! The patch is applied by the json-patch crate, and what may change is spelt out here once more, so that neither is the
 //! program's own word.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use cni_steward::admission::{Answer, answer};
 use cni_steward::policy::Policy;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The labels that may change.
 pub(crate) const LABELS: [&str; 3] =
@@ -61,6 +64,14 @@ pub(crate) fn rest(object: &Value) -> Value {
     rest
 }
 
+/// The object under review as it is written in the body.
+fn written(body: &[u8]) -> Option<&str> {
+    ["request", "object"].into_iter().try_fold(std::str::from_utf8(body).ok()?, |text, key| {
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+        fields.get(key).map(|value| value.get())
+    })
+}
+
 /// Asks about a body and holds the answer to every law that holds for any body; says which one is broken.
 pub(crate) fn lawful<'a>(body: &'a [u8], policy: &Policy) -> Result<Answer<'a>, String> {
     let said = ask(body, policy);
@@ -91,7 +102,7 @@ pub(crate) fn lawful<'a>(body: &'a [u8], policy: &Policy) -> Result<Answer<'a>, 
         return Err("the list was emptied".to_owned());
     }
     // A key that stands twice is one key once this reader has read it: the second look would be at another object.
-    if !String::from_utf8_lossy(body).contains(&before.to_string()) {
+    if written(body) != Some(&before.to_string()) {
         return Ok(said);
     }
     let mut again = review.clone();
