@@ -120,7 +120,7 @@ reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by t
 
 # What else is needed than for `make test` is built the first time: five minutes for each API server.
 .PHONY: matrix
-matrix: ## Eight Kubernetes from 1.24 to 1.37 with six Helms, old and new, into docs/compatibility.md (a quarter of an hour; the first time one)
+matrix: ## Each Kubernetes from 1.24 to 1.37 with six Helms, old and new, into docs/compatibility.md (a quarter of an hour; the first time one)
 	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.30 kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
 	@tests/control-plane/get.sh matrix >/dev/null
 	$(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture

@@ -13,7 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${CNI_STEWARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cni-steward}/bin
 everything=(kube-apiserver-1.36 kube-apiserver-1.30 kube-apiserver-1.24 kubectl etcd helm-3 helm-4 helm-unittest capa-2.5 capa-latest oracle-sets oracle-writes)
 nodes=(kube-controller-manager kube-scheduler kubelet pause)
-matrix=(kube-apiserver-1.{28,32,34,35,37} helm-3-first helm-3-old helm-4-first helm-4-old)
+matrix=(kube-apiserver-1.{25,26,27,28,29,31,32,33,34,35,37} helm-3-first helm-3-old helm-4-first helm-4-old)
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -9,9 +9,15 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Tool {
     ApiServer124,
+    ApiServer125,
+    ApiServer126,
+    ApiServer127,
     ApiServer128,
+    ApiServer129,
     ApiServer130,
+    ApiServer131,
     ApiServer132,
+    ApiServer133,
     ApiServer134,
     ApiServer135,
     ApiServer136,
@@ -43,9 +49,15 @@ impl Tool {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ApiServer124 => "kube-apiserver-1.24",
+            Self::ApiServer125 => "kube-apiserver-1.25",
+            Self::ApiServer126 => "kube-apiserver-1.26",
+            Self::ApiServer127 => "kube-apiserver-1.27",
             Self::ApiServer128 => "kube-apiserver-1.28",
+            Self::ApiServer129 => "kube-apiserver-1.29",
             Self::ApiServer130 => "kube-apiserver-1.30",
+            Self::ApiServer131 => "kube-apiserver-1.31",
             Self::ApiServer132 => "kube-apiserver-1.32",
+            Self::ApiServer133 => "kube-apiserver-1.33",
             Self::ApiServer134 => "kube-apiserver-1.34",
             Self::ApiServer135 => "kube-apiserver-1.35",
             Self::ApiServer136 => "kube-apiserver-1.36",

@@ -7,11 +7,17 @@ use super::tools::Tool;
 pub(crate) enum Version {
     /// The oldest we promise to work with; has no matchConditions.
     V1_24,
+    V1_25,
+    V1_26,
+    V1_27,
     /// The first with matchConditions that need no switch.
     V1_28,
+    V1_29,
     /// The first with `ValidatingAdmissionPolicy` v1.
     V1_30,
+    V1_31,
     V1_32,
+    V1_33,
     V1_34,
     V1_35,
     /// What most tests run on.
@@ -21,11 +27,17 @@ pub(crate) enum Version {
 
 impl Version {
     /// All that `make matrix` runs on.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::V1_24,
+        Self::V1_25,
+        Self::V1_26,
+        Self::V1_27,
         Self::V1_28,
+        Self::V1_29,
         Self::V1_30,
+        Self::V1_31,
         Self::V1_32,
+        Self::V1_33,
         Self::V1_34,
         Self::V1_35,
         Self::V1_36,
@@ -41,9 +53,15 @@ impl Version {
     pub(crate) fn server(self) -> Tool {
         match self {
             Self::V1_24 => Tool::ApiServer124,
+            Self::V1_25 => Tool::ApiServer125,
+            Self::V1_26 => Tool::ApiServer126,
+            Self::V1_27 => Tool::ApiServer127,
             Self::V1_28 => Tool::ApiServer128,
+            Self::V1_29 => Tool::ApiServer129,
             Self::V1_30 => Tool::ApiServer130,
+            Self::V1_31 => Tool::ApiServer131,
             Self::V1_32 => Tool::ApiServer132,
+            Self::V1_33 => Tool::ApiServer133,
             Self::V1_34 => Tool::ApiServer134,
             Self::V1_35 => Tool::ApiServer135,
             Self::V1_36 => Tool::ApiServer136,
