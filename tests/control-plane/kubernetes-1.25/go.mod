@@ -132,6 +132,7 @@ require (
 	k8s.io/apiserver v0.25.16 // indirect
 	k8s.io/client-go v0.25.16 // indirect
 	k8s.io/cloud-provider v0.25.16 // indirect
+	k8s.io/cluster-bootstrap v0.0.0 // indirect
 	k8s.io/component-base v0.25.16 // indirect
 	k8s.io/component-helpers v0.25.16 // indirect
 	k8s.io/csi-translation-lib v0.25.16 // indirect
@@ -157,6 +158,8 @@ replace (
 	k8s.io/apiserver => k8s.io/apiserver v0.25.16
 	k8s.io/client-go => k8s.io/client-go v0.25.16
 	k8s.io/cloud-provider => k8s.io/cloud-provider v0.25.16
+	// Of 1.25 the module proxy serves no later one.
+	k8s.io/cluster-bootstrap => k8s.io/cluster-bootstrap v0.25.9
 	k8s.io/component-base => k8s.io/component-base v0.25.16
 	k8s.io/component-helpers => k8s.io/component-helpers v0.25.16
 	k8s.io/csi-translation-lib => k8s.io/csi-translation-lib v0.25.16
