@@ -10,6 +10,7 @@
 // What the fuzz targets share is written for the program.
 extern crate cni_steward_verdict as cni_steward;
 
+use cni_steward::fields::element::Element;
 use cni_steward::fields::{List, Set, Transfer, transfer};
 use proptest::prelude::*;
 
@@ -49,6 +50,7 @@ fn text_is_written_as_the_api_server_writes_it() {
         ),
         (r#"{"f:\u0061\/\u003c":{}}"#, r#"{"f:a/<":{}}"#),
         (r#"{"f:\f\r\n":{}}"#, r#"{"f:\u000c\r\n":{}}"#),
+        (r#"{"v:{\"b\":1,\"a\":2,\"b\":3}":{}}"#, r#"{"v:{\"a\":2,\"b\":3}":{}}"#),
         (r#"{"k:null":{}}"#, r#"{"k:{}":{}}"#),
         (r#"{"f:\u0001\b\t\"\\":{}}"#, r#"{"f:\u0001\u0008\t\"\\":{}}"#),
         (r#"{"\u0066:a":{},"\u002e":{}}"#, r#"{"f:a":{}}"#),
@@ -129,6 +131,12 @@ fn single_paths_go_in_and_out() {
     let mut s = set(r#"{"f:a":{"f:b":{}}}"#);
     assert!(!s.contains(&["a"]) && s.contains(&["a", "b"]) && !s.contains(&[]));
     assert!(s.insert(&["a"]) && !s.insert(&["a"]) && !s.insert(&[]) && !s.insert(&["x"; 257]));
+    let mut deep = Set::default();
+    for depth in [256, 257, 258] {
+        deep.put(&vec![Element::Field("x".into()); depth]);
+    }
+    assert_eq!(deep.len(), 1, "one is as deep as a path may be, two are deeper");
+    assert!(deep.contains(&["x"; 256]));
     assert!(s.insert(&["a", "c", "d"]));
     assert_eq!(s.encode(), r#"{"f:a":{".":{},"f:b":{},"f:c":{"f:d":{}}}}"#);
     assert_eq!(s.len(), 3);
@@ -143,6 +151,34 @@ fn a_difference_is_exact_path_by_path() {
     let some = r#"{"f:a":{".":{},"f:c":{}},"f:d":{"f:e":{}}}"#;
     assert_eq!(all.clone().difference(&set(some)).encode(), r#"{"f:a":{"f:b":{}},"f:d":{}}"#);
     assert!(all.clone().difference(&all).is_empty());
+}
+
+#[test]
+fn an_intersection_is_exact_path_by_path() {
+    let all = set(r#"{"f:a":{".":{},"f:b":{},"f:c":{}},"f:d":{},"f:e":{"f:f":{}}}"#).whole();
+    let some = set(r#"{"f:a":{"f:c":{}},"f:d":{".":{},"f:x":{}},"f:e":{"f:y":{}}}"#).whole();
+    for both in [all.intersection(&some), some.intersection(&all)] {
+        assert_eq!(both.encode(), r#"{"f:a":{"f:c":{}},"f:d":{}}"#);
+    }
+}
+
+/// Text is looked at sixteen bytes at a time: the first that has to be escaped may stand at any place of a block.
+#[test]
+fn what_json_escapes_is_escaped_wherever_it_stands() {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    for place in 0..40 {
+        for special in ['"', '\\', '<', '>', '&', '\u{1}', '\u{7f}', 'é', '~', ' ', '='] {
+            let name = format!("{}{special}{}", "a".repeat(place), "b".repeat(20));
+            // Go's encoder, which writes a key's values, escapes these; the one that writes the paths does not.
+            let value = quoted(&name).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+            let field = quoted(&format!("f:{name}"));
+            let key = quoted(&format!("k:{{\"name\":{value}}}"));
+            let canonical = format!("{{{field}:{{}},{key}:{{}}}}");
+            let other = format!("{{{key}:{{}},{field}:{{}}}}");
+            assert_eq!(set(&other).encode(), canonical, "{name:?}");
+            assert_eq!(set(&canonical).encode(), canonical, "{name:?}");
+        }
+    }
 }
 
 #[test]
@@ -161,6 +197,11 @@ fn paths_read_as_kubectl_and_helm_print_them() {
             ".spec[3]",
             "{x:y}",
         ]
+    );
+    // As Go writes them, which marks no dots.
+    assert_eq!(
+        set(r#"{"f:a.b":{"f:c":{},"k:{\"d.e\":\"f\"}":{}}}"#).reported(),
+        [".a.b.c", r#".a.b[d.e="f"]"#]
     );
 }
 
