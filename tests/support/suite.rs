@@ -1,5 +1,8 @@
 //! A list of tests that need programs from outside: run when they are there, reported as ignored when not.
 
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
 use libtest_mimic::{Arguments, Trial};
 
 use super::tools::{self, Tool};
@@ -36,7 +39,26 @@ pub(crate) fn run(name: &'static str, cases: &[Case]) -> ! {
         .run(cases)
 }
 
+/// How long each case took that passed.
+static TIMES: Mutex<Vec<(Duration, &str)>> = Mutex::new(Vec::new());
+/// Fewer cases than this are seen at a glance.
+const MANY: usize = 20;
+
 impl Suite {
+    /// Where the time went, for whoever wants less of it to go.
+    fn tell_the_slowest(&self) {
+        let mut times = TIMES.lock().unwrap();
+        if times.len() < MANY {
+            return;
+        }
+        let sum: Duration = times.iter().map(|(time, _)| *time).sum();
+        times.sort_unstable_by(|one, other| other.cmp(one));
+        eprintln!("{}: {} s in {} cases, the slowest:", self.name, sum.as_secs(), times.len());
+        for (time, name) in times.iter().take(MANY) {
+            eprintln!("  {:3} s {name}", time.as_secs());
+        }
+    }
+
     pub(crate) fn run(&self, cases: &[Case]) -> ! {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(self.threads);
@@ -61,7 +83,9 @@ impl Suite {
                     if let Some(missing) = missing {
                         return Err(missing.into());
                     }
+                    let begun = Instant::now();
                     how(&case_run);
+                    TIMES.lock().unwrap().push((begun.elapsed(), case_run.name));
                     Ok(())
                 };
                 Trial::test(case.name, test).with_ignored_flag(ignored)
@@ -75,6 +99,8 @@ impl Suite {
         {
             eprintln!("{}: {} of {} tests left out; {missing}", self.name, left_out.len(), cases.len());
         }
-        libtest_mimic::run(&arguments, trials).exit()
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        self.tell_the_slowest();
+        conclusion.exit()
     }
 }
