@@ -224,8 +224,11 @@ fn export_policies_says_first_what_they_cannot_do_and_prints_what_the_version_ha
     };
     let stamps = ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"];
     let refusal = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let (comments, _) = kinds("examples/adopt.yaml", "1.35");
+    assert!(!comments.contains("there is no clock"), "what is not exported has no limits: {comments}");
     for (policy, version, said, expected) in [
         ("examples/observe.yaml", "1.36", "there is nothing to export", &[][..]),
+        ("examples/adopt.yaml", "1.36", "there is no clock where objects are changed", &stamps),
         ("examples/block.yaml", "v1.30.4-eks-a737599", "metadata.creationTimestamp", &refusal[..]),
         ("examples/adopt.yaml", "1.35", "no MutatingAdmissionPolicy", &[]),
         ("examples/adopt.yaml", "1.36", "nothing moves to the owner", &stamps),

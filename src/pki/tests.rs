@@ -57,6 +57,16 @@ fn a_fresh_pair_is_kept_and_a_pair_near_its_end_renewed() {
     assert!(matches!(step(3651), Step::NewAuthority(_)));
 }
 
+#[test]
+fn a_leaf_is_renewed_in_the_last_third_of_its_life_and_not_an_instant_before() {
+    let kept = kept();
+    let end = Certificate::read(&kept.leaf.cert).unwrap().not_after;
+    let third = end.checked_sub(LEAF_LIFE / 3).unwrap();
+    assert_eq!(plan(third, &kept.stored(), &names()), Ok(Step::Keep));
+    let next = third.checked_add(1.nanosecond()).unwrap();
+    assert!(matches!(plan(next, &kept.stored(), &names()), Ok(Step::RenewLeaf(_))));
+}
+
 /// Fault 39: the clock was set back.
 #[test]
 fn a_leaf_from_the_future_is_renewed_and_an_authority_from_the_future_reported() {
@@ -175,4 +185,35 @@ fn of_a_certificate_the_names_and_all_its_bytes_count() {
 #[test]
 fn a_chain_of_nothing_has_no_leaf() {
     assert!(matches!(chain::leaf(&[]), Err(Why::NotACertificate(_))));
+}
+
+#[test]
+fn an_authority_may_stand_alone_but_not_before_a_leaf() {
+    let kept = kept();
+    let first = |texts: &[&str]| {
+        let chain = chain::read(&texts.concat()).unwrap();
+        chain::leaf(&chain).map(Certificate::fingerprint)
+    };
+    let (leaf, ca) = (&*kept.leaf.cert, &*kept.ca.cert);
+    for good in [&[leaf][..], &[leaf, ca], &[ca]] {
+        assert_eq!(first(good), Ok(Certificate::read(good[0]).unwrap().fingerprint()));
+    }
+    assert_eq!(first(&[ca, leaf]), Err(Why::LeafNotFirst));
+    assert_eq!(first(&[leaf, ca, leaf]), Err(Why::NotAnIssuer(3)));
+}
+
+#[test]
+fn hashes_are_told_as_openssl_tells_them() {
+    let kept = kept();
+    let certificate = Certificate::read(&kept.ca.cert).unwrap();
+    let sha256 = |bytes: &[u8]| {
+        let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+        u64::from_be_bytes(*hash.as_ref().first_chunk().unwrap())
+    };
+    let shown = format!("{:016x}", sha256(certificate.der()));
+    assert_eq!(certificate.fingerprint().to_string(), shown);
+    assert_eq!(format!("{:?}", certificate.fingerprint()), shown);
+    let key = rcgen::KeyPair::from_pem(&kept.ca.key).unwrap();
+    let shown = format!("{:016x}", sha256(&rcgen::PublicKeyData::subject_public_key_info(&key)));
+    assert_eq!(certificate.subject, format!("{}{}", authority::NAME, &shown[..8]));
 }

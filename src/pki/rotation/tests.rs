@@ -123,6 +123,25 @@ fn a_renewed_leaf_waits_for_the_canary() {
     assert_eq!(scene.work(scene.trusted()), ["promote"]);
 }
 
+#[test]
+fn a_leaf_is_urgent_in_the_last_tenth_of_its_life_and_before_it_is_valid() {
+    let scene = Scene::settled();
+    let certificate = &scene.replica.served().unwrap().certificate;
+    let (begin, end) = (certificate.not_before, certificate.not_after);
+    let tenth = end.checked_sub(LIVES.leaf / 10).unwrap();
+    let instant = 1.nanosecond();
+    for (now, urgent) in [
+        (begin.checked_sub(instant).unwrap(), true),
+        (begin, false),
+        (tenth, false),
+        (tenth.checked_add(instant).unwrap(), true),
+    ] {
+        let leaf = scene.replica.served();
+        assert_eq!(is_urgent(&LIVES, leaf, now), urgent, "at {now}");
+    }
+    assert!(is_urgent(&LIVES, None, scene.now), "none at all");
+}
+
 /// Fault 44: API servers hear late.
 #[test]
 fn a_new_authority_waits_for_the_settling_time_however_often_the_canary_answers() {

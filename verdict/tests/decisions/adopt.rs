@@ -263,6 +263,16 @@ fn the_installer_of_an_existing_object_is_told_from_evidence() {
         }),
         "flux"
     );
+    for (map, key, word) in [
+        ("labels", "helm.toolkit.fluxcd.io/name", "flux"),
+        ("annotations", "argocd.argoproj.io/tracking-id", "argocd"),
+    ] {
+        let marked = installed_by(&|old| {
+            old["metadata"]["managedFields"][0]["manager"] = json!("helm");
+            old["metadata"][map][key] = json!("cni");
+        });
+        assert_eq!(marked, word, "its mark counts for more than the manager of an entry");
+    }
     assert_eq!(
         installed_by(&|old| {
             old["metadata"].as_object_mut().unwrap().remove("managedFields");
@@ -282,6 +292,31 @@ fn the_provenance_is_set_once_and_never_overwritten() {
         }
         let seen = Write::update(&old, &object).manager("kubectl-label").judge(&adopt());
         assert_eq!(seen.label(INSTALLED_BY), Some("eks"), "after {forged}");
+    }
+}
+
+#[test]
+fn the_log_says_what_is_changed_and_counts_it() {
+    for (fields, said) in [
+        (json!({"f:spec": {"f:template": {}}}), "move 1 field from eks to helm"),
+        (json!({"f:spec": {"f:template": {}, "f:selector": {}}}), "move 2 fields from eks to helm"),
+    ] {
+        let mut object = daemon_set();
+        object["metadata"]["managedFields"] = json!([entry("eks", "Apply", fields)]);
+        let message = Write::create(&object).judge(&adopt()).answer.record.message;
+        assert!(message.split(", ").any(|part| part == said), "expected {said:?} in {message:?}");
+    }
+    let old = adopted("DaemonSet");
+    for (stamps, said) in [
+        (&[NAME][..], "put 1 overwritten key back"),
+        (&[NAME, "meta.helm.sh/release-namespace"][..], "put 2 overwritten keys back"),
+    ] {
+        let mut object = old.clone();
+        for stamp in stamps {
+            object["metadata"]["annotations"].as_object_mut().unwrap().remove(*stamp);
+        }
+        let message = Write::update(&old, &object).judge(&adopt()).answer.record.message;
+        assert!(message.split(", ").any(|part| part == said), "expected {said:?} in {message:?}");
     }
 }
 
