@@ -1,96 +1,15 @@
 //! The plan, case by case; `tests/year.rs` plays them all together.
 
+mod scene;
+
 use jiff::ToSpan as _;
+use scene::{Scene, names};
 
 use super::carry_out::{Materials, apply};
 use super::*;
-use crate::pki::coverage::Version;
-use crate::pki::keeping::Texts;
-use crate::pki::{Name, Replica, authority, leaf};
+use crate::pki::{Replica, authority, leaf};
 
 const LIVES: Lifetimes = Lifetimes { authority: days(300), leaf: days(30), settle: Duration::from_mins(2) };
-
-struct Scene {
-    texts: Texts,
-    replica: Replica,
-    now: Timestamp,
-    at: Duration,
-    generation: i64,
-    entries: Vec<Bundle>,
-}
-
-fn names() -> Vec<Name> {
-    vec!["a.b.svc".parse().unwrap(), "a-canary.b.svc".parse().unwrap()]
-}
-
-impl Scene {
-    /// Nothing is there but the entries.
-    fn new() -> Self {
-        let mut scene = Self {
-            texts: Texts::new(),
-            replica: Replica::new(LIVES, None),
-            now: "2026-11-23T12:00:00Z".parse().unwrap(),
-            at: Duration::ZERO,
-            generation: 1,
-            entries: vec![Bundle::default(); 2],
-        };
-        scene.see();
-        scene
-    }
-
-    /// Bootstrapped and quiet.
-    fn settled() -> Self {
-        let mut scene = Self::new();
-        scene.work(Canary::Silent);
-        scene.pass(5);
-        assert_eq!(scene.work(Canary::Silent), ["promote"]);
-        assert!(scene.work(Canary::Silent).is_empty());
-        scene
-    }
-
-    fn see(&mut self) {
-        let version = Version { uid: "1".into(), generation: self.generation };
-        self.replica.see_configuration(self.at, Some(&version), self.entries.clone());
-        self.replica.see_secret(std::sync::Arc::new(Keeping::read(&self.texts, &names())));
-        self.replica.settle(self.at, self.now);
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        self.at += Duration::from_secs(seconds);
-        self.now = self.now.checked_add(i64::try_from(seconds).unwrap().seconds()).unwrap();
-        self.see();
-    }
-
-    fn plan(&self, canary: Canary) -> Plan {
-        self.replica.plan(self.now, self.now, self.at, canary)
-    }
-
-    /// Does what is planned until there is nothing to do, and says what that was.
-    fn work(&mut self, canary: Canary) -> Vec<&'static str> {
-        let mut done = Vec::new();
-        for _ in 0..10 {
-            let plan = self.plan(canary);
-            if let Some(bundle) = plan.trust {
-                self.entries = vec![bundle; 2];
-                self.generation += 1;
-                done.push("trust");
-            } else if let Some(step) = plan.secret {
-                let changes = self.replica.carry_out(&step, self.now, self.now, &names()).unwrap();
-                self.texts = apply(&self.texts, &changes);
-                done.push(step.name());
-            } else {
-                return done;
-            }
-            self.see();
-        }
-        panic!("no end of {done:?}");
-    }
-
-    fn trusted(&self) -> Canary {
-        let next = self.replica.keeping().next_leaf.as_ref().unwrap();
-        Canary::Trusted(next.certificate.fingerprint(), Duration::ZERO)
-    }
-}
 
 #[test]
 fn tests_can_end_the_program_around_each_step() {
