@@ -166,18 +166,19 @@ fn an_intersection_is_exact_path_by_path() {
 #[test]
 fn what_json_escapes_is_escaped_wherever_it_stands() {
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
-    for place in 0..40 {
-        for special in ['"', '\\', '<', '>', '&', '\u{1}', '\u{7f}', 'é', '~', ' ', '='] {
-            let name = format!("{}{special}{}", "a".repeat(place), "b".repeat(20));
-            // Go's encoder, which writes a key's values, escapes these; the one that writes the paths does not.
-            let value = quoted(&name).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-            let field = quoted(&format!("f:{name}"));
-            let key = quoted(&format!("k:{{\"name\":{value}}}"));
-            let canonical = format!("{{{field}:{{}},{key}:{{}}}}");
-            let other = format!("{{{key}:{{}},{field}:{{}}}}");
-            assert_eq!(set(&other).encode(), canonical, "{name:?}");
-            assert_eq!(set(&canonical).encode(), canonical, "{name:?}");
-        }
+    let specials = ['"', '\\', '<', '>', '&', '\u{1}', '\u{7f}', 'é', '~', ' ', '='];
+    let places = (0..40).flat_map(|place| [1, 20, 32, 48, 64].map(|length| (place, length)));
+    for ((place, length), special) in places.flat_map(|at| specials.map(|special| (at, special))) {
+        let mut name = format!("{}{special}", "a".repeat(place));
+        name.push_str(&"b".repeat(length.max(name.len()) - name.len()));
+        // Go's encoder, which writes a key's values, escapes these; the one that writes the paths does not.
+        let value = quoted(&name).replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+        let field = quoted(&format!("f:{name}"));
+        let key = quoted(&format!("k:{{\"name\":{value}}}"));
+        let canonical = format!("{{{field}:{{}},{key}:{{}}}}");
+        let other = format!("{{{key}:{{}},{field}:{{}}}}");
+        assert_eq!(set(&other).encode(), canonical, "{name:?}");
+        assert_eq!(set(&canonical).encode(), canonical, "{name:?}");
     }
 }
 
