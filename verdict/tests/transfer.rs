@@ -499,6 +499,14 @@ fn more_paths_than_an_object_can_hold_stay_where_they_are_and_that_is_said() {
 }
 
 #[test]
+fn more_entries_than_an_object_can_hold_are_no_list() {
+    for (count, read) in [(1 << 14, true), ((1 << 14) + 1, false)] {
+        let given = format!("[{}]", vec!["{}"; count].join(","));
+        assert_eq!(List::parse(&given).map(|list| list.entries.len()), read.then_some(count));
+    }
+}
+
+#[test]
 fn five_hundred_entries_are_no_trouble() {
     let entries: Vec<String> = (0..500)
         .map(|n| {

@@ -115,6 +115,18 @@ fn the_first_of_several_unanswered_renewals_is_known_again_too() {
 }
 
 #[test]
+fn of_many_unanswered_renewals_the_last_eight_are_known_again() {
+    for (stored, known) in [(1, false), (2, true), (9, true)] {
+        let mut view = View::new("a");
+        view.wrote(record(0, Some("a")), seconds(0));
+        for renewal in 1..=9 {
+            view.trying(&record(renewal, Some("a")).renewed);
+        }
+        assert_eq!(view.saw(Some(record(stored, Some("a"))), seconds(6)), !known, "renewal {stored}");
+    }
+}
+
+#[test]
 fn a_lease_that_vanished_under_its_leader_is_lost_and_created_anew() {
     let mut view = View::new("a");
     view.wrote(record(1, Some("a")), seconds(0));

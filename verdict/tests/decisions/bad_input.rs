@@ -122,6 +122,18 @@ fn fault_7_a_string_of_10_mb_and_a_million_elements() {
 }
 
 #[test]
+fn more_groups_than_anybody_is_in_are_refused() {
+    let ask = |count: usize| {
+        let groups = json!(vec!["system:authenticated"; count]);
+        let write =
+            Write::create(&daemon_set()).set("userInfo", json!({"username": "admin", "groups": groups}));
+        write.review.to_string()
+    };
+    assert_eq!(see(ask(1 << 16).as_bytes(), &adopt()).answer.status, 200);
+    assert_unreadable(ask((1 << 16) + 1).as_bytes(), "groups: more than 65536");
+}
+
+#[test]
 fn fault_8_numbers_beyond_any_type() {
     for number in ["1e400", "18446744073709551616", "-0", "0.1e-999"] {
         let body = body().replacen("\"spec\":", &format!("\"n\":{number},\"spec\":"), 1);
