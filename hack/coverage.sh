@@ -35,7 +35,7 @@ $cov export --format=lcov --instr-profile=$build/all.profdata $build/debug/cni-s
   awk -F'[:,]' -v root="$PWD/" -v rooms="^src/($rooms)(/|\\\\.rs$)" '
     $1 == "SF" {
       file = $2; sub(root, "", file); sub(/^verdict\/\.\.\//, "", file)
-      wanted = file ~ rooms && file !~ /tests\.rs$/
+      wanted = file ~ rooms && file !~ /tests(\.rs$|\/)/
     }
     wanted && $1 == "DA" { if ($3 > 0) ran[file, $2] = 1; seen[file, $2] = 1 }
     END { for (key in seen) if (!(key in ran)) { split(key, part, SUBSEP); print part[1] "\t" part[2] } }' |
