@@ -81,6 +81,15 @@ deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
 coverage: ## Which lines of the pure rooms no fast test runs, held to docs/coverage.md (needs LLVM's tools; ten minutes)
 	@hack/coverage.sh
 
+.PHONY: mutants
+mutants: ## Change the rooms that decide, place by place: do tests notice? SHARD=0/12 for every twelfth (needs cargo-mutants; hours)
+	@hack/mutants.sh $${SHARD:-0/1}
+
+.PHONY: mutants-docs
+mutants-docs: ## Write what all mutants tried on this machine came to into docs/coverage.md
+	hack/mutants.sh --table >target/mutants-table.md
+	sed -i -e '/<!-- mutants -->/,/<!-- end of mutants -->/{/<!-- mutants -->/{p;r target/mutants-table.md' -e '};/<!-- end of mutants -->/!d}' docs/coverage.md
+
 .PHONY: break-laws
 break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
 	@tests/control-plane/get.sh >/dev/null
@@ -120,7 +129,7 @@ reliability: control-plane ## Each of the 67 faults of docs/reliability.md, by t
 
 # What else is needed than for `make test` is built the first time: five minutes for each API server.
 .PHONY: matrix
-matrix: ## Each Kubernetes from 1.24 to 1.37 with six Helms, old and new, into docs/compatibility.md (a quarter of an hour; the first time one)
+matrix: ## Each Kubernetes from 1.24 to 1.37 with six Helms, old and new, into docs/compatibility.md (half an hour; the first time two)
 	@tests/control-plane/get.sh kube-apiserver-1.24 kube-apiserver-1.30 kube-apiserver-1.36 etcd kubectl helm-3 helm-4 >/dev/null
 	@tests/control-plane/get.sh matrix >/dev/null
 	$(CARGO) test --locked --quiet --test matrix -- --ignored --nocapture
