@@ -102,8 +102,8 @@ pub enum Why {
     /// The key of another certificate.
     #[error("it does not belong to the certificate beside it")]
     WrongKey,
-    /// Somebody else's authority: nobody was told to trust it.
-    #[error("its certificate is another authority's, not one that this program made")]
+    /// Somebody else's authority, which nobody was told to trust, or a damaged one, which nobody can.
+    #[error("its certificate is not as this program made it: another authority's, or damaged")]
     Foreign,
     /// For another name.
     #[error("it is not valid for {0}")]

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rcgen::{KeyPair, PublicKeyData as _};
 use ring::digest::{SHA256, digest};
+use rustls::crypto::ring::default_provider;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
@@ -94,6 +95,8 @@ pub struct Facts {
     pub is_authority: bool,
     /// The common name of its subject.
     pub subject: String,
+    /// Its own key signed it.
+    self_signed: bool,
 }
 
 /// The first eight bytes of a certificate's SHA-256, enough to tell ours apart.
@@ -144,8 +147,18 @@ impl Certificate {
         let subject = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         let subject = subject.unwrap_or_default().to_owned();
         let fingerprint = Fingerprint::of(&der);
-        let facts =
-            Facts { der, fingerprint, public_key, not_before, not_after, names, is_authority, subject };
+        let self_signed = is_authority && is_self_signed(&parsed, &der);
+        let facts = Facts {
+            der,
+            fingerprint,
+            public_key,
+            not_before,
+            not_after,
+            names,
+            is_authority,
+            subject,
+            self_signed,
+        };
         Ok(Self(Arc::new(facts)))
     }
 
@@ -167,9 +180,10 @@ impl Certificate {
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
     }
 
-    /// True for an authority that this program made: another's certificate may be whole, and be trusted by nobody.
+    /// True for an authority that this program made, and that is as it was made: another's certificate may be whole, and be trusted by
+    /// nobody; one with a wrong bit may be read here and by no client.
     pub fn is_authority_of_ours(&self) -> bool {
-        self.is_authority && self.subject.starts_with(authority::NAME)
+        self.self_signed && self.subject.starts_with(authority::NAME)
     }
 
     /// Checks that a private key (PEM, PKCS #8) is this certificate's.
@@ -182,6 +196,21 @@ impl Certificate {
     pub fn signed_by(&self, authority: &Self) -> Result<(), Why> {
         chain::leads_to(std::slice::from_ref(self), std::slice::from_ref(authority))
     }
+}
+
+/// Whether the key in it signed it (RFC 5280, 4.1.1.3). What stands outside of what is signed is compared byte for byte: the reader
+/// overlooks wrong tags, which other readers refuse.
+fn is_self_signed(read: &X509Certificate<'_>, der: &[u8]) -> bool {
+    let key = &read.public_key().subject_public_key.data;
+    let (said, signature) = (read.tbs_certificate.as_ref(), &*read.signature_value.data);
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).ok().filter(|length| *length < 0x7f);
+    // An algorithm for another kind of key says no.
+    default_provider().signature_verification_algorithms.all.iter().any(|algorithm| {
+        let name = algorithm.signature_alg_id();
+        let (Some(first), Some(second)) = (length(&name), length(signature)) else { return false };
+        let outside = [&[0x30, first], &*name, &[0x03, second + 1, 0], signature].concat();
+        der.ends_with(&outside) && algorithm.verify_signature(key, said, signature).is_ok()
+    })
 }
 
 fn name(name: &GeneralName<'_>) -> Option<Name> {

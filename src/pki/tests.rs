@@ -202,6 +202,21 @@ fn an_authority_may_stand_alone_but_not_before_a_leaf() {
     assert_eq!(first(&[leaf, ca, leaf]), Err(Why::NotAnIssuer(3)));
 }
 
+/// Such a one was read here and by no client, and leaves were made under it without end.
+#[test]
+fn an_authority_with_any_wrong_bit_is_none_of_ours() {
+    let kept = kept();
+    let whole = Certificate::read(&kept.ca.cert).unwrap();
+    assert!(whole.is_authority_of_ours());
+    for at in 0..whole.der().len() {
+        let mut der = whole.der().to_vec();
+        der[at] ^= 1 << (at % 8);
+        let ours = Certificate::from_der(der.into()).is_ok_and(|read| read.is_authority_of_ours());
+        assert!(!ours, "bit {} of byte {at}", at % 8);
+    }
+    assert!(!Certificate::read(&kept.leaf.cert).unwrap().is_authority_of_ours(), "a leaf");
+}
+
 #[test]
 fn hashes_are_told_as_openssl_tells_them() {
     let kept = kept();
