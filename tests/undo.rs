@@ -331,6 +331,22 @@ fn an_entry_that_came_back_by_itself_keeps_what_it_holds_and_gets_what_it_held()
     assert_eq!(eks["fieldsV1"]["f:spec"], json!({"f:template": {}, "f:updateStrategy": {}}));
 }
 
+/// Whoever reads JSON and writes it again, as a backup does, may write the same entry in other bytes than Go.
+#[test]
+fn an_entry_that_came_back_in_other_bytes_is_not_written_without_end() {
+    let theirs = |fields: Value| entry("a>b", "Apply", "2026-01-01T11:00:00Z", &fields);
+    let fields = [json!({"f:spec": {"f:paused": {}}}), json!({"f:spec": {"f:updateStrategy": {}}})];
+    let [mut before, mut later] = [before(), adopted()];
+    for (object, fields) in [(&mut before, &fields[0]), (&mut later, &fields[1])] {
+        object["metadata"]["managedFields"].as_array_mut().unwrap().push(theirs(fields.clone()));
+    }
+    let saved = Saved { before: before.to_string(), ..changed() };
+    let (object, last) = restored(&saved, None, &later);
+    assert_eq!(last.kept, ["a>b/Apply wrote since: it keeps what it holds now too"]);
+    let both = theirs(json!({"f:spec": {"f:paused": {}, "f:updateStrategy": {}}}));
+    assert!(object["metadata"]["managedFields"].as_array().unwrap().contains(&both), "{object}");
+}
+
 #[test]
 fn what_the_owner_itself_wrote_since_is_not_undone() {
     let mut later = adopted();

@@ -93,7 +93,7 @@ impl<'a> Undoing<'_, 'a> {
             }
             (Some(was), None) => {
                 kept.push(format!("{} wrote since: it keeps what it holds now too", name(now)));
-                Ok(Some(both(was, now)))
+                Ok(Some(both(was, now).unwrap_or_else(|| entry.raw.to_owned())))
             }
             _ => Ok(text(Some(entry))),
         }
@@ -155,11 +155,13 @@ fn find<'l, 'a>(list: &'l List<'a>, wanted: &Known<'_>) -> Option<&'l Entry<'a>>
     })
 }
 
-/// What an entry held and holds, since what leaves its last holder is never pruned again.
-fn both(was: &Known<'_>, now: &Known<'_>) -> String {
+/// What an entry held and holds, since what leaves its last holder is never pruned again; `None` when it holds all of it, in whatever
+/// bytes.
+fn both(was: &Known<'_>, now: &Known<'_>) -> Option<String> {
     let set = Set::union_all([was, now].into_iter().filter_map(|known| known.set().ok()).collect());
-    let time = now.time.as_deref();
-    rewrite::write(&now.manager, now.operation, &now.api_version, time, set.text()).to_string()
+    let (text, time) = (set.text(), now.time.as_deref());
+    (!rewrite::says(now, &set, &text))
+        .then(|| rewrite::write(&now.manager, now.operation, &now.api_version, time, text).to_string())
 }
 
 fn name(known: &Known<'_>) -> String {
