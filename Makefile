@@ -9,6 +9,12 @@ IMAGE ?= cni-steward:dev
 CNI_STEWARD_REAL_DATA ?= $(abspath $(wildcard ../shared/data))
 export CNI_STEWARD_REAL_DATA
 
+# Writes the table that a script prints between the marks of that name on a page: SCRIPT, NAME, PAGE.
+define write-table
+$(1) --table >target/table.md
+sed -i -e '/<!-- $(2) -->/,/<!-- end of $(2) -->/{/<!-- $(2) -->/{p;r target/table.md' -e '};/<!-- end of $(2) -->/!d}' $(3)
+endef
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -87,8 +93,7 @@ mutants: ## Change the rooms that decide, place by place: do tests notice? SHARD
 
 .PHONY: mutants-docs
 mutants-docs: ## Write what all mutants tried on this machine came to into docs/coverage.md
-	hack/mutants.sh --table >target/mutants-table.md
-	sed -i -e '/<!-- mutants -->/,/<!-- end of mutants -->/{/<!-- mutants -->/{p;r target/mutants-table.md' -e '};/<!-- end of mutants -->/!d}' docs/coverage.md
+	$(call write-table,hack/mutants.sh,mutants,docs/coverage.md)
 
 .PHONY: break-laws
 break-laws: ## Break each law on purpose and show which test notices, into docs/laws.md (half an hour; CNI_STEWARD_LAW=9 for one law)
@@ -214,8 +219,7 @@ fuzz: ## Any input whatever, at every way in: MINUTES=10 for all targets togethe
 
 .PHONY: fuzz-docs
 fuzz-docs: ## Write what all fuzzing on this machine came to into docs/fuzzing.md
-	fuzz/run.sh --table >target/fuzz-table.md
-	sed -i -e '/<!-- runs -->/,/<!-- end of runs -->/{/<!-- runs -->/{p;r target/fuzz-table.md' -e '};/<!-- end of runs -->/!d}' docs/fuzzing.md
+	$(call write-table,fuzz/run.sh,runs,docs/fuzzing.md)
 
 .PHONY: soak
 soak: dist ## Mixed load with faults on a real API server, MINUTES=60: memory and descriptors stay flat, nothing fails
