@@ -95,8 +95,8 @@ pub struct Facts {
     pub is_authority: bool,
     /// The common name of its subject.
     pub subject: String,
-    /// Its own key signed it.
-    self_signed: bool,
+    /// See [`Certificate::is_authority_of_ours`].
+    ours: bool,
 }
 
 /// The first eight bytes of a certificate's SHA-256, enough to tell ours apart.
@@ -147,18 +147,9 @@ impl Certificate {
         let subject = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
         let subject = subject.unwrap_or_default().to_owned();
         let fingerprint = Fingerprint::of(&der);
-        let self_signed = is_authority && is_self_signed(&parsed, &der);
-        let facts = Facts {
-            der,
-            fingerprint,
-            public_key,
-            not_before,
-            not_after,
-            names,
-            is_authority,
-            subject,
-            self_signed,
-        };
+        let ours = is_authority && subject.starts_with(authority::NAME) && is_self_signed(&parsed, &der);
+        let facts =
+            Facts { der, fingerprint, public_key, not_before, not_after, names, is_authority, subject, ours };
         Ok(Self(Arc::new(facts)))
     }
 
@@ -183,7 +174,7 @@ impl Certificate {
     /// True for an authority that this program made, and that is as it was made: another's certificate may be whole, and be trusted by
     /// nobody; one with a wrong bit may be read here and by no client.
     pub fn is_authority_of_ours(&self) -> bool {
-        self.self_signed && self.subject.starts_with(authority::NAME)
+        self.ours
     }
 
     /// Checks that a private key (PEM, PKCS #8) is this certificate's.

@@ -218,7 +218,7 @@ fn an_authority_with_any_wrong_bit_is_none_of_ours() {
 }
 
 #[test]
-fn hashes_are_told_as_openssl_tells_them() {
+fn hashes_are_told_in_hexadecimal_from_their_first_byte_on() {
     let kept = kept();
     let certificate = Certificate::read(&kept.ca.cert).unwrap();
     let sha256 = |bytes: &[u8]| {
