@@ -28,18 +28,18 @@ pub(super) fn read(raw: &str) -> Option<Vec<Field<'_>>> {
 /// The fields of a plain key one by one, nothing built; ends early at what is not plain.
 #[derive(Clone)]
 pub(super) struct Pairs<'a> {
-    /// What is left, behind the opening quote of a name; then `}`.
-    rest: &'a str,
+    /// What is left, behind the opening quote of a name; nothing once the key was closed.
+    rest: Option<&'a str>,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn new(raw: &'a str) -> Option<Self> {
-        Some(Self { rest: raw.strip_prefix("{\\\"")? })
+        Some(Self { rest: Some(raw.strip_prefix("{\\\"")?) })
     }
 
     /// Whether all of the key was plain, once nothing comes any more.
     fn is_done(&self) -> bool {
-        self.rest == "}"
+        self.rest.is_none()
     }
 
     /// Whether the key is plain, in order, and would be written as it stands.
@@ -58,8 +58,8 @@ impl<'a> Pairs<'a> {
         self.is_done()
     }
 
-    fn pair(&self) -> Option<((&'a str, Value<'a>), &'a str)> {
-        let (name, after) = self.rest.split_once('\\')?;
+    fn pair(&self) -> Option<((&'a str, Value<'a>), Option<&'a str>)> {
+        let (name, after) = self.rest?.split_once('\\')?;
         let after = after.strip_prefix("\":")?;
         let (value, after) = match after.strip_prefix("\\\"") {
             Some(text) => {
@@ -68,11 +68,8 @@ impl<'a> Pairs<'a> {
             }
             None => number(after)?,
         };
-        let rest = match after.strip_prefix(",\\\"") {
-            Some(next) => next,
-            None => (after == "}").then_some(after)?,
-        };
-        Some(((name, value), rest))
+        let rest = after.strip_prefix(",\\\"");
+        (rest.is_some() || after == "}").then_some(((name, value), rest))
     }
 }
 
