@@ -33,9 +33,9 @@ pub(crate) struct Suite {
 ///
 /// What is left out is said in one line; with `CNI_STEWARD_REQUIRE=control-plane` in the environment it fails instead.
 pub(crate) fn run(name: &'static str, cases: &[Case]) -> ! {
-    // One API server takes a core while it starts; more at once only makes all of them slow.
+    // A case waits as long as it works, for a lease, a watch, a policy to settle: two keep a core busy. Each has an API server's half GB.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    Suite { name, word: "control-plane", lacks: None, threads: cores.min(4), how: |case| (case.run)() }
+    Suite { name, word: "control-plane", lacks: None, threads: (2 * cores).min(8), how: |case| (case.run)() }
         .run(cases)
 }
 
