@@ -110,6 +110,21 @@ fn text_that_the_api_server_would_refuse_is_an_error() {
     }
 }
 
+/// Most keys are read by a short way of their own. It may take no text that is no JSON, and the long way has to take all that is.
+#[test]
+fn a_key_of_any_six_tokens_is_read_exactly_if_it_is_an_object_in_json() {
+    const TOKENS: [&str; 8] = ["{", "}", "\"a\":", "\"b\"", "\"", ",", "1", " "];
+    let mut texts = vec![String::new()];
+    for _ in 0..6 {
+        texts = texts.iter().flat_map(|text| TOKENS.map(|token| format!("{text}{token}"))).collect();
+        for text in &texts {
+            let key = serde_json::to_string(&format!("k:{text}")).unwrap();
+            let object = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(text).is_ok();
+            assert_eq!(Set::parse(&format!("{{{key}:{{}}}}")).is_ok(), object, "{text}");
+        }
+    }
+}
+
 #[test]
 fn depth_is_limited_and_never_costs_the_stack() {
     let deep = |n: usize| r#"{"f:a":"#.repeat(n) + "{}" + &"}".repeat(n);
