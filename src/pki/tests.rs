@@ -202,6 +202,17 @@ fn an_authority_may_stand_alone_but_not_before_a_leaf() {
     assert_eq!(first(&[leaf, ca, leaf]), Err(Why::NotAnIssuer(3)));
 }
 
+#[test]
+fn a_bundle_holds_authorities_and_nothing_else() {
+    let kept = kept();
+    let (leaf, ca) = (&*kept.leaf.cert, &*kept.ca.cert);
+    for (texts, outcome) in
+        [(&[ca][..], Ok(())), (&[ca, ca], Ok(())), (&[ca, leaf], Err(Why::NotAnAuthority))]
+    {
+        assert_eq!(chain::authorities(&chain::read(&texts.concat()).unwrap()), outcome);
+    }
+}
+
 /// Such a one was read here and by no client, and leaves were made under it without end.
 #[test]
 fn an_authority_with_any_wrong_bit_is_none_of_ours() {

@@ -222,6 +222,11 @@ fn paths_read_as_kubectl_and_helm_print_them() {
         set(r#"{"f:a.b":{"f:c":{},"k:{\"d.e\":\"f\"}":{}}}"#).reported(),
         [".a.b.c", r#".a.b[d.e="f"]"#]
     );
+    // What would move the cursor of a terminal or turn its text round.
+    for control in ['\u{85}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+        let text = format!(r#"{{"f:{control}":{{}}}}"#);
+        assert_eq!(set(&text).paths(), [format!(".\\u{:04x}", u32::from(control))]);
+    }
 }
 
 /// Our own recordings, and more in the folder that `CNI_STEWARD_REAL_DATA` names.

@@ -88,6 +88,36 @@ fn a_clock_that_is_wrong_makes_nothing() {
     }
 }
 
+/// Fault 39: a leaf that was made before the clocks went apart waits for them, whatever the canary says, but not past its time.
+#[test]
+fn a_coming_leaf_waits_for_clocks_that_agree_until_it_is_urgent() {
+    let mut scene = Scene::settled();
+    scene.pass(21 * 86_400);
+    assert_eq!(scene.work(Canary::Silent), ["new_leaf"]);
+    let plan = |now: Timestamp| {
+        let own = now.checked_add(16.minutes()).unwrap();
+        scene.replica.plan(now, own, scene.at, scene.trusted())
+    };
+    let early = plan(scene.now);
+    assert_eq!((early.secret, early.waiting), (None, Some(Waiting::Clocks)));
+    let end = scene.replica.served().unwrap().certificate.not_after;
+    let late = plan(end.checked_sub(1.hours()).unwrap());
+    assert!(matches!(late.secret, Some(Step::Promote { .. })), "{late:?}");
+}
+
+/// The list of replaced authorities holds what entries tell and is in force, to the instant.
+#[test]
+fn an_authority_that_ends_is_not_remembered_again() {
+    let scene = Scene::settled();
+    let theirs = crate::pki::authority::make(scene.now).unwrap();
+    let entries = [Bundle::read(&theirs.cert)];
+    let end = entries[0].authorities()[0].not_after;
+    let instant = 1.nanosecond();
+    for (now, forgetful) in [(end.checked_sub(instant).unwrap(), true), (end, false)] {
+        assert_eq!(due::forgetful(scene.replica.keeping(), &entries, now), forgetful, "at {now}");
+    }
+}
+
 /// Fault 42 and 43.
 #[test]
 fn a_wiped_foreign_or_new_bundle_is_made_whole_and_authorities_of_ours_in_it_are_kept() {
