@@ -55,8 +55,10 @@ impl Script {
                     seen.push(head.clone());
                     seen.len() - 1
                 };
-                let kept = answer_with(connection, &answer(turn, &head));
-                open.lock().unwrap().extend(kept);
+                let answer = answer(turn, &head);
+                // Locked before anybody has the answer: who hangs up then finds the connection.
+                let mut open = open.lock().unwrap();
+                open.extend(answer_with(connection, &answer));
             }
         });
         Self { port, asked, open: connections }
