@@ -223,9 +223,17 @@ fn paths_read_as_kubectl_and_helm_print_them() {
         [".a.b.c", r#".a.b[d.e="f"]"#]
     );
     // What would move the cursor of a terminal or turn its text round.
-    for control in ['\u{85}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
-        let text = format!(r#"{{"f:{control}":{{}}}}"#);
-        assert_eq!(set(&text).paths(), [format!(".\\u{:04x}", u32::from(control))]);
+    for (control, shown) in [
+        ("\r", r".\r"),
+        ("\t", r".\t"),
+        ("\u{85}", r".\u0085"),
+        ("\u{202a}", r".\u202a"),
+        ("\u{202e}", r".\u202e"),
+        ("\u{2066}", r".\u2066"),
+        ("\u{2069}", r".\u2069"),
+    ] {
+        let name = serde_json::to_string(&format!("f:{control}")).unwrap();
+        assert_eq!(set(&format!("{{{name}:{{}}}}")).paths(), [shown]);
     }
 }
 
