@@ -11,8 +11,8 @@ export CNI_STEWARD_REAL_DATA
 
 # Writes the table that a script prints between the marks of that name on a page: SCRIPT, NAME, PAGE.
 define write-table
-$(1) --table >target/table.md
-sed -i -e '/<!-- $(2) -->/,/<!-- end of $(2) -->/{/<!-- $(2) -->/{p;r target/table.md' -e '};/<!-- end of $(2) -->/!d}' $(3)
+$(1) --table >target/$(2).md
+sed -i -e '/<!-- $(2) -->/,/<!-- end of $(2) -->/{/<!-- $(2) -->/{p;r target/$(2).md' -e '};/<!-- end of $(2) -->/!d}' $(3)
 endef
 
 .DEFAULT_GOAL := help
