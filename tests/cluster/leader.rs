@@ -133,11 +133,7 @@ fn hangs() {
     assert_eq!(ready.status, 200, "readiness depends on no API server");
     watchdog::signal(server, "CONT");
     await_leader(&only, "the only one", SLACK);
-    let log = only.log_lines().join("\n");
-    assert!(
-        log.contains("leases.coordination.k8s.io kube-system/cni-steward: no answer within 2s"),
-        "expected the log to say what had no answer\n{log}"
-    );
+    only.await_log("leases.coordination.k8s.io kube-system/cni-steward: no answer within 2s");
 }
 
 fn taken_away() {

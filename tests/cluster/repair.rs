@@ -277,7 +277,7 @@ fn held_back() {
     await_state(&steward, "held-back", 6);
     assert_eq!(objects(&plane), before);
     assert_eq!(sum(&steward, "cni_steward_repair_writes_total"), 0);
-    let told = steward.log_lines().into_iter().find(|line| line.contains("held-back")).unwrap();
+    let told = steward.await_log("held-back");
     for word in ["describe-addon", "managedAddon: Absent"] {
         assert!(told.contains(word), "expected {word} in {told}");
     }

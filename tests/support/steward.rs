@@ -136,6 +136,14 @@ impl Steward {
         String::from_utf8_lossy(&log).lines().map(str::to_owned).collect()
     }
 
+    /// Its first line with this text, once it is there: metrics and objects may tell of something a moment before the log does.
+    pub(crate) fn await_log(&self, text: &str) -> String {
+        until(&format!("{text:?} was logged"), Duration::from_mins(2), || {
+            self.log_lines().into_iter().find(|line| line.contains(text))
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", self.log_lines().join("\n")))
+    }
+
     /// The metrics page.
     pub(crate) fn metrics(&self) -> String {
         self.telemetry.get("/metrics").unwrap().text()

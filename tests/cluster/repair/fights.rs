@@ -163,8 +163,7 @@ pub(super) fn two_policies() {
     // What a try has left in managedFields is taken out before the object is left alone.
     await_state(&first, "contested", 4);
     let (settled, stored) = (writes(), versions(&plane));
-    let log = first.log_lines().join("\n");
-    assert!(log.contains("\"by\":\"another admission webhook\""), "{log}");
+    first.await_log("\"by\":\"another admission webhook\"");
     assert!(settled - before <= 4 * 4, "expected three tries for each of the four, got {}", settled - before);
     // That nothing happens cannot be waited for but by the clock.
     std::thread::sleep(Duration::from_mins(1));

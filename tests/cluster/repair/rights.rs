@@ -61,7 +61,7 @@ pub(super) fn missing() {
         "cannot list configmaps kube-system/amazon-vpc-cni: ",
         "kubectl auth can-i patch daemonsets.apps/aws-node -n kube-system --as=system:serviceaccount:kube-system:cni-steward",
     ] {
-        says(&steward, named);
+        steward.await_log(named);
     }
     let daemon_set = plane.get("DaemonSet", "aws-node");
     assert_eq!(owners(&daemon_set), ["eks/Apply"]);
@@ -69,13 +69,6 @@ pub(super) fn missing() {
     take(json!([{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "patch"]}]));
     eventually(&steward, "the right was used", || {
         (owners(&plane.get("DaemonSet", "aws-node")) == ["helm/Apply"]).then_some(())
-    });
-}
-
-/// Metrics may tell of it a moment before the log does.
-fn says(steward: &Steward, text: &str) {
-    eventually(steward, &format!("{text:?} was logged"), || {
-        steward.log_lines().iter().any(|line| line.contains(text)).then_some(())
     });
 }
 
@@ -102,12 +95,12 @@ pub(super) fn taken_away() {
     let on_targets = take("cni-steward-targets");
     plane.await_rights(&token, false, &["patch daemonsets.apps/aws-node"]);
     kubectl(&plane, "label ds aws-node app.kubernetes.io/managed-by=me --overwrite");
-    says(&steward, "cannot patch daemonsets.apps kube-system/aws-node: ");
-    says(&steward, "kubectl auth can-i patch daemonsets.apps/aws-node -n kube-system");
+    steward.await_log("cannot patch daemonsets.apps kube-system/aws-node: ");
+    steward.await_log("kubectl auth can-i patch daemonsets.apps/aws-node -n kube-system");
     serves();
     let on_ours = take("cni-steward-own");
     plane.await_rights(&token, false, &["patch leases.coordination.k8s.io/cni-steward"]);
-    says(&steward, "leases.coordination.k8s.io kube-system/cni-steward: ");
+    steward.await_log("leases.coordination.k8s.io kube-system/cni-steward: ");
     eventually(&steward, "it led no more", || {
         steward.metrics().contains("cni_steward_leading 0\n").then_some(())
     });
