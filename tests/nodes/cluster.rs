@@ -1,6 +1,6 @@
 //! A cluster of two real nodes that have no CNI plugin. They stay `NotReady`; what uses its node's network and tolerates
 //! that runs all the same. Node 1 shares the namespace that etcd, the API server and this process are in; node 2 has
-//! one of its own, behind a bridge.
+//! one of its own, behind a bridge. Each has its own mounts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -163,17 +163,19 @@ impl Node {
         let socket = folder.join("containerd.sock");
         let config = folder.join("containerd.toml");
         std::fs::write(&config, containerd_config(&folder)).unwrap();
-        let mut inside = Vec::new();
-        if number == 1 {
-            // Not `ip netns exec`, which mounts /sys anew and hides the cgroups.
-            inside = ["nsenter", "--net=/run/netns/node2"].map(str::to_owned).into();
-        }
+        std::fs::create_dir_all(folder.join("kubelet")).unwrap();
+        // A kubelet puts a socket under /var/lib/kubelet wherever its own folder is, and removes what was there.
+        let own = r#"mkdir -p /var/lib/kubelet && mount --bind "$0" /var/lib/kubelet && exec "$@""#;
+        let unshare =
+            ["unshare", "--mount", "sh", "-euc", own, &folder.join("kubelet").display().to_string()];
+        // Not `ip netns exec`, which mounts /sys anew and hides the cgroups.
+        let network = (number == 1).then_some(["nsenter", "--net=/run/netns/node2"]);
+        let words = network.iter().flatten().chain(&unshare).map(|&word| word.to_owned());
         let run = |words: Vec<String>, log: &str| {
-            let words = [inside.clone(), words].concat();
             Background::start(Path::new(&words[0]), &words[1..], &folder.join(log))
         };
-        let containerd =
-            run(vec!["containerd".to_owned(), format!("--config={}", config.display())], "containerd.log");
+        let containerd = ["containerd".to_owned(), format!("--config={}", config.display())];
+        let containerd = run(words.chain(containerd).collect(), "containerd.log");
         until("containerd answered", PATIENCE, || {
             let asked = Output::of(ctr(&socket, &["version"]), None);
             (asked.code == 0).then_some(())
@@ -183,7 +185,12 @@ impl Node {
 
         let config = folder.join("kubelet.yaml");
         std::fs::write(&config, kubelet_config(&folder, &socket).to_string()).unwrap();
+        // Where containerd is: it has to see what the kubelet mounts for a Pod.
         let kubelet = vec![
+            "nsenter".to_owned(),
+            format!("--target={}", containerd.pid()),
+            "--mount".to_owned(),
+            "--net".to_owned(),
             program(Tool::Kubelet),
             format!("--config={}", config.display()),
             kubeconfig.to_owned(),

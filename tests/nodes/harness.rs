@@ -71,6 +71,9 @@ fn runs_pods() {
     assert!(POD_ON_EACH.contains(PAUSE));
     let cluster = with_a_pod_on_each();
     for node in ["node1", "node2"] {
+        // Otherwise one kubelet may fail to start for the other's socket.
+        let socket = cell::folder().join(node).join("kubelet/device-plugins/kubelet.sock");
+        assert!(socket.exists(), "{node} shares /var/lib/kubelet: there is no {}", socket.display());
         let node = cluster.plane.get("node", node);
         let conditions = node["status"]["conditions"].as_array().unwrap();
         let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
