@@ -18,6 +18,12 @@ const MAX_WARNINGS: usize = 10;
 /// A UID has 36 characters.
 const LONGEST_UID: usize = 64;
 
+/// In bytes, of a name that is told of: an object's may have 253 characters, a field manager's 128, and a user's none too many.
+const LONGEST_NAME: usize = 512;
+
+/// In bytes, of the sentence that is told of a decision.
+const LONGEST_MESSAGE: usize = 4096;
+
 /// What a review is answered with, and what there is to tell about it.
 #[derive(Debug, Clone)]
 pub struct Answer<'a> {
@@ -29,10 +35,11 @@ pub struct Answer<'a> {
     pub record: Record<'a>,
 }
 
-/// What was decided, for people and counters. Holds no object content; borrows from the body.
+/// What was decided, for people and counters. Holds no object content; borrows from the body. Each text is cut to some hundred
+/// bytes: log and Events keep them longer than the body, which may be of anybody and nothing but one name.
 #[derive(Debug, Clone, Default)]
 pub struct Record<'a> {
-    /// `request.uid`.
+    /// `request.uid`; one that is longer than any UID is cut.
     pub uid: Cow<'a, str>,
     /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or `""` when it could not be read.
     pub operation: &'static str,
@@ -60,9 +67,9 @@ pub struct Record<'a> {
 
 impl Record<'_> {
     /// The decision's identifier, which log line, audit annotation and Event share: `request.uid`, which the API server makes
-    /// anew for each call. One that is longer than any UID is cut.
+    /// anew for each call.
     pub fn decision(&self) -> &str {
-        self.uid.get(..LONGEST_UID).unwrap_or(&self.uid)
+        &self.uid
     }
 }
 
@@ -147,13 +154,13 @@ pub fn answer<'a>(body: &'a [u8], policy: &Policy, now: Timestamp) -> Answer<'a>
 fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: Timestamp) -> Answer<'a> {
     let review = &received.review;
     let mut record = Record {
-        uid: review.uid.clone(),
+        uid: cut(review.uid.clone(), LONGEST_UID),
         operation: review.operation.name(),
         resource: "other",
-        namespace: review.namespace.clone(),
-        name: review.name.clone(),
-        username: review.username.clone(),
-        manager: review.manager.clone(),
+        namespace: cut(review.namespace.clone(), LONGEST_NAME),
+        name: cut(review.name.clone(), LONGEST_NAME),
+        username: cut(review.username.clone(), LONGEST_NAME),
+        manager: cut(review.manager.clone(), LONGEST_NAME),
         dry_run: review.dry_run,
         verdict: "leave",
         reason: "outside-catalogue",
@@ -169,12 +176,12 @@ fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: T
         Judged::Odd(problem) => {
             record.reason = "odd-object";
             record.warnings.push(reply::warning(&format!("cni-steward left this write alone: {problem}")));
-            record.message = problem;
+            record.message = cut(problem.into(), LONGEST_MESSAGE).into_owned();
         }
         Judged::Decided(object, decision) => {
             record.reason = decision.reason.code();
-            record.message = decision.message;
-            record.manager = Cow::Owned(decision.manager);
+            record.message = cut(decision.message.into(), LONGEST_MESSAGE).into_owned();
+            record.manager = cut(decision.manager.into(), LONGEST_NAME);
             record.warnings =
                 decision.warnings.iter().take(MAX_WARNINGS).map(|text| reply::warning(text)).collect();
             match decision.verdict {
@@ -200,4 +207,16 @@ fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: T
     };
     let body = reply::review(&review.uid, say, &record.warnings, Some(audit));
     Answer { status: 200, body, record }
+}
+
+/// At most so many bytes of a text, and whole characters. What is left does not keep the room of what is not.
+fn cut<'a>(text: Cow<'a, str>, most: usize) -> Cow<'a, str> {
+    if text.len() <= most {
+        return text;
+    }
+    let end = text.floor_char_boundary(most);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(..end).unwrap_or_default().to_owned()),
+    }
 }

@@ -106,8 +106,9 @@ impl Events {
     }
 
     /// Tells what happened.
-    pub fn say(&self, occurrence: Occurrence) {
+    pub fn say(&self, mut occurrence: Occurrence) {
         let Some(queue) = &self.queue else { return };
+        occurrence.note = shortened(occurrence.note, LONGEST_NOTE);
         match queue.try_send((clock::now(), occurrence)) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => self.metrics.count(Fate::Dropped),
@@ -189,6 +190,15 @@ impl Poster {
     }
 }
 
+/// At most so many bytes, and no room for more.
+fn shortened(note: String, most: usize) -> String {
+    if note.len() <= most {
+        return note;
+    }
+    let end = note.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
+    format!("{}…", note.get(..end).unwrap_or_default())
+}
+
 /// The Event and its place. About a cluster-scoped object it lies in kube-system, which the API server allows and where
 /// the account has a role already.
 fn body(instance: &Instance, when: Timestamp, occurrence: &Occurrence) -> (Reference, Value) {
@@ -198,12 +208,7 @@ fn body(instance: &Instance, when: Timestamp, occurrence: &Occurrence) -> (Refer
     let name = format!("{}.{:x}", regarding.name(), when.as_nanosecond());
     let decision = occurrence.decision.as_ref().map(|id| format!(" (decision {id})")).unwrap_or_default();
     let room = LONGEST_NOTE.saturating_sub(decision.len());
-    let mut note = occurrence.note.clone();
-    if note.len() > room {
-        note.truncate(note.floor_char_boundary(room.saturating_sub('…'.len_utf8())));
-        note.push('…');
-    }
-    note.push_str(&decision);
+    let note = shortened(occurrence.note.clone(), room) + &decision;
     let event = json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

@@ -2,9 +2,12 @@
 //! counted when the queue is full.
 //!
 //! A container runtime that stops reading the pipe would otherwise stop every review at the next log line (fault 57
-//! of our fault list). `tracing-appender` does the same with three more dependencies; these are 60 lines.
+//! of our fault list). `tracing-appender` does the same with three more dependencies.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +17,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait. At 500 bytes a line this is 1 MB, two seconds of a busy server.
 const QUEUE: usize = 2048;
+/// Bytes that may wait: lines can be longer than that, and what they quote may be anybody's.
+const MOST: usize = 4 << 20;
 /// Lines are gathered up to this many bytes for one write.
 const BATCH: usize = 32 * 1024;
 
@@ -24,6 +29,8 @@ const GATHER: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct Sink {
     queue: SyncSender<Message>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     dropped: Counter,
 }
 
@@ -37,8 +44,11 @@ impl Sink {
     /// Starts the thread that writes to `out`.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = sync_channel(QUEUE);
-        thread::Builder::new().name("logs".into()).stack_size(64 * 1024).spawn(move || write(&lines, out))?;
-        Ok(Self { queue, dropped: Counter::default() })
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&waiting);
+        let write = move || write(&lines, &taken, out);
+        thread::Builder::new().name("logs".into()).stack_size(64 * 1024).spawn(write)?;
+        Ok(Self { queue, waiting, dropped: Counter::default() })
     }
 
     /// Lines lost because the queue was full.
@@ -48,7 +58,10 @@ impl Sink {
 
     /// Puts one line, its end included, into the queue.
     pub fn send(&self, line: Vec<u8>) {
-        if self.queue.try_send(Message::Line(line)).is_err() {
+        let length = line.len();
+        let before = self.waiting.fetch_add(length, Relaxed);
+        if before.saturating_add(length) > MOST || self.queue.try_send(Message::Line(line)).is_err() {
+            self.waiting.fetch_sub(length, Relaxed);
             self.dropped.inc();
         }
     }
@@ -83,7 +96,7 @@ impl<'a> MakeWriter<'a> for Sink {
 }
 
 /// The far end. A sink that fails (closed pipe, full disk) loses the lines, never the program.
-fn write(lines: &Receiver<Message>, mut out: impl Write) {
+fn write(lines: &Receiver<Message>, waiting: &AtomicUsize, mut out: impl Write) {
     let mut batch = Vec::new();
     while let Ok(first) = lines.recv() {
         let mut flushed = Vec::new();
@@ -93,13 +106,17 @@ fn write(lines: &Receiver<Message>, mut out: impl Write) {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Line(line) => batch.extend_from_slice(&line),
+                Message::Line(line) => {
+                    waiting.fetch_sub(line.len(), Relaxed);
+                    batch.extend_from_slice(&line);
+                }
                 Message::Flush(done) => flushed.push(done),
             }
             next = if batch.len() < BATCH { lines.try_recv().ok() } else { None };
         }
         drop(out.write_all(&batch).and_then(|()| out.flush()));
         batch.clear();
+        batch.shrink_to(2 * BATCH);
         for done in flushed {
             done.send(()).ok();
         }
@@ -133,6 +150,18 @@ mod tests {
         }
         assert!(sink.dropped().get() > 0);
         sink.flush(Duration::from_millis(10));
+    }
+
+    #[test]
+    fn a_blocked_sink_keeps_few_bytes_however_long_the_lines() {
+        let sink = Sink::start(Blocked).unwrap();
+        for _ in 0..32 {
+            sink.send(vec![b'x'; 1 << 20]);
+        }
+        assert!(sink.waiting.load(Relaxed) <= MOST);
+        // The first may be with the writer.
+        let kept = 32 - sink.dropped().get();
+        assert!((1..=MOST as u64 / (1 << 20) + 1).contains(&kept), "{kept} lines were kept");
     }
 
     #[test]

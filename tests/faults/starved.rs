@@ -91,7 +91,11 @@ fn of_pieces(bytes: usize, place: &str, piece: &dyn Fn(usize) -> String) -> Stri
         )
     };
     let (mut labels, mut managed, mut groups) = (String::new(), entry(""), String::new());
+    let (mut uid, mut user, mut manager) = ("u".to_owned(), "admin".to_owned(), "eks".to_owned());
     match place {
+        "uid" => uid = text,
+        "user" => user = text,
+        "manager" => manager = text,
         "groups" => groups = text,
         "labels" => labels = text,
         "entries" => managed = text,
@@ -103,7 +107,7 @@ fn of_pieces(bytes: usize, place: &str, piece: &dyn Fn(usize) -> String) -> Stri
         _ => managed = entry(&text),
     }
     format!(
-        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"CREATE","userInfo":{{"username":"admin","groups":[{groups}]}},"object":{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{{labels}}},"managedFields":[{managed}]}}}},"oldObject":null,"dryRun":true,"options":{{"fieldManager":"eks"}}}}}}"#
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"{uid}","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"CREATE","userInfo":{{"username":"{user}","groups":[{groups}]}},"object":{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{{labels}}},"managedFields":[{managed}]}}}},"oldObject":null,"dryRun":true,"options":{{"fieldManager":"{manager}"}}}}}}"#
     )
 }
 
@@ -115,7 +119,7 @@ async fn blown_up() {
     let cage = Cage::new(Limit::Memory(chart_limit()));
     let mut place = Place::start_as(tempfile::tempdir().unwrap(), cage.command(BINARY));
     let chain = |at: usize| format!(r#""f:{at:06}":{}{{}}{}"#, r#"{"f:":"#.repeat(250), "}".repeat(250));
-    let pieces: [Piece<'_>; 11] = [
+    let pieces: [Piece<'_>; 14] = [
         ("names in order", "fields", &|at| format!(r#""f:{at:06}":{{}}"#)),
         ("names in no order", "fields", &|at| format!(r#""f:{at}":{{}}"#)),
         ("names in two entries", "sets", &|at| format!(r#""f:{at:06}":{{}}"#)),
@@ -127,6 +131,9 @@ async fn blown_up() {
         ("entries that are none", "entries", &|_| "0".to_owned()),
         ("labels", "labels", &|at| format!(r#""{at}":"""#)),
         ("groups", "groups", &|_| r#""""#.to_owned()),
+        ("a long uid", "uid", &|_| format!("a{}", "ü".repeat(1000))),
+        ("a long user", "user", &|_| format!("a{}", "ü".repeat(1000))),
+        ("a long field manager", "manager", &|_| format!("a{}", "ü".repeat(1000))),
     ];
     // As large as may be, and small enough to be read.
     for (bytes, (what, place_of_it, piece)) in

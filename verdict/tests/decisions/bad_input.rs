@@ -350,3 +350,29 @@ fn a_warning_is_one_line_of_120_letters_whatever_it_names() {
         assert!(warning.ends_with('…') && !warning.chars().any(char::is_control), "{warning:?}");
     }
 }
+
+/// Log and Events keep what is told of a review longer than its body, and the body is whoever's.
+#[test]
+fn what_is_told_of_a_review_is_short_however_long_its_names_are() {
+    for name in ["kube-root", "aws-node"] {
+        // No limit falls between two of its characters.
+        let long = format!("a{}", "ü".repeat(1 << 20));
+        let body = Write::create(&daemon_set())
+            .set("name", json!(name))
+            .set("uid", json!(long))
+            .set("userInfo", json!({"username": long, "groups": []}))
+            .set("options", json!({"fieldManager": long}))
+            .review
+            .to_string();
+        let record = see(body.as_bytes(), &adopt()).answer.record;
+        let texts = [
+            ("uid", record.decision(), 64),
+            ("user", &*record.username, 512),
+            ("manager", &*record.manager, 512),
+            ("message", &*record.message, 4096),
+        ];
+        for (what, text, most) in texts {
+            assert!(text.len() <= most, "{name}: {} bytes of {what}, at most {most} are told", text.len());
+        }
+    }
+}
