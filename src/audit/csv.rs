@@ -66,7 +66,8 @@ fn field(out: &mut String, text: &str) {
     // The wide forms are formulas to spreadsheets set to Chinese or Japanese.
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let guard = if formula { "'" } else { "" };
-    if formula || text.contains(['"', ',', '\r', '\n']) {
+    // Where a comma is part of a number, spreadsheets part fields at a semicolon: what follows one may be a formula to them.
+    if formula || text.contains(['"', ',', ';', '\r', '\n']) {
         out.push('"');
         out.push_str(guard);
         out.push_str(&text.replace('"', "\"\""));

@@ -97,8 +97,8 @@ fn as_json() {
 }
 
 fn as_csv() {
-    let mut report = fleet(4);
-    for (row, name) in report.rows.iter_mut().zip(["=cmd|' /C calc'!A0", "a,\"b\"", "-1+2", "＝1"]) {
+    let mut report = fleet(5);
+    for (row, name) in report.rows.iter_mut().zip(["=cmd|' /C calc'!A0", "a,\"b\"", "-1+2", "＝1", "a;=1"]) {
         name.clone_into(&mut row.context);
     }
     let told = csv(&report);
@@ -120,6 +120,7 @@ fn as_csv() {
         ),
         format!("\"'-1+2\",{},eks,likely,,eks,v1.9.2,v1.31.6-eks-3cfe0ce,,CS001 CS006,,", server(3)),
         format!("\"'＝1\",{},,,,,,,,,timeout,cannot reach the API server: no answer within 5s", server(4)),
+        format!("\"a;=1\",{},flux,certain,kube-system/vpc-cni,flux,v1.9.4,v1.33.1-eks-3cfe0ce,Observe,CS031,,", server(5)),
         String::new(),
     ];
     assert_eq!(told.split("\r\n").collect::<Vec<_>>(), expected);
