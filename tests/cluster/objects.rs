@@ -111,6 +111,12 @@ fn dry_run() {
         (amended() == ["ClusterRole"]).then_some(())
     })
     .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", amended(), steward.log_lines().join("\n")));
+
+    let notes = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward/templates/NOTES.txt");
+    let notes = std::fs::read_to_string(notes).unwrap();
+    let (_, look) = notes.lines().find_map(|line| line.split_once("Look: kubectl ")).unwrap();
+    let told = plane.kubectl(User::Admin, &look.split(' ').collect::<Vec<_>>());
+    assert!(told.ok().contains("Amended"), "{look}: {told}");
 }
 
 /// The target that EKS writes with the fewest words.
