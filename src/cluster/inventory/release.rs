@@ -101,9 +101,35 @@ impl FluxRelease {
     }
 }
 
-/// The releases whose records are worth asking for: the policy's, and each that a stamp names.
+/// The releases whose records are worth asking for: the policy's, and each that a stamp names. A stamp may say anything; what
+/// cannot be the value of a label is no name of a record, and would spoil the question about the others.
 pub(super) fn asked(policy: Option<(&str, &str)>, targets: &[Item]) -> BTreeSet<Name> {
     let stamped = targets.iter().filter_map(|item| item.facts()?.stamps.release());
     let own = |(namespace, name): (&str, &str)| (namespace.to_owned(), name.to_owned());
-    policy.into_iter().chain(stamped).map(own).collect()
+    let may_be = |(namespace, name): &(&str, &str)| is_label_value(namespace) && is_label_value(name);
+    policy.into_iter().chain(stamped).filter(may_be).map(own).collect()
+}
+
+/// Kubernetes' `IsValidLabelValue` (apimachinery `validation.go`), of one that is not empty.
+fn is_label_value(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63 && text.chars().all(inner) && outer(text.chars().next()) && outer(text.chars().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_that_names_no_record_is_not_asked_for() {
+        for (text, is) in
+            [("aws-vpc-cni", true), ("a", true), ("A_1.b", true), ("", false), ("-a", false), ("a.", false)]
+        {
+            assert_eq!(is_label_value(text), is, "{text:?}");
+        }
+        for text in ["a,b", "a) or (b", "a b", "ä", "../../x", "x\u{1b}[2J", &"a".repeat(64)] {
+            assert!(!is_label_value(text), "{text:?}");
+        }
+    }
 }
