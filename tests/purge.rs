@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 
 use cni_steward::cluster::Reference;
 use cni_steward::cluster::inventory::{
-    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, PolicySource, Presence,
-    Unseen,
+    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, Orphan, PolicySource,
+    Presence, Unseen,
 };
 use cni_steward::policy::rules::ManagedAddon;
 use cni_steward::policy::{Kind, Policy, Target};
@@ -79,6 +79,7 @@ fn inventory(manager: &str) -> Inventory {
         installations: Vec::new(),
         webhooks: Vec::new(),
         fights: Vec::new(),
+        orphans: Vec::new(),
         unseen: Vec::new(),
     }
 }
@@ -294,6 +295,92 @@ fn a_workload_that_is_gone_or_going_locks_nothing() {
 }
 
 #[test]
+fn a_workload_that_goes_without_its_pods_locks_as_one_that_stands() {
+    let mut inventory = inventory("kubectl");
+    inventory.nodes = vec![node("a")];
+    change(&mut inventory, Kind::DaemonSet, |object| {
+        object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        object["metadata"]["finalizers"] = json!(["orphan"]);
+    });
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), ["network-loss"]);
+}
+
+#[test]
+fn pods_that_run_without_the_workload_keep_what_they_need() {
+    let mut inventory = inventory("kubectl");
+    let orphan = |going| Orphan { namespace: "kube-system".into(), name: "aws-node-a".into(), going };
+    inventory.orphans = vec![orphan(false)];
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), Vec::<&str>::new(), "they have a DaemonSet");
+    item(&mut inventory, Kind::DaemonSet).state = Presence::Absent;
+    let next = |inventory: &Inventory| {
+        let plan = Plan::new(inventory, &NOBODY, WISH);
+        assert_eq!(codes(&plan), ["orphaned-pods"]);
+        plan.refusals[0].next().join("\n")
+    };
+    assert!(next(&inventory).contains("kubectl delete pods -n kube-system -l k8s-app=aws-node"));
+    inventory.orphans = vec![orphan(true)];
+    assert_eq!(next(&inventory), "they are being deleted: run purge again in a moment");
+}
+
+#[test]
+fn an_owner_that_may_not_be_looked_at_is_an_owner() {
+    let mut inventory = inventory("kubectl");
+    let said = |inventory: &Inventory| -> Vec<String> {
+        let plan = Plan::new(inventory, &NOBODY, WISH);
+        plan.refusals.iter().map(|refusal| format!("{}: {}", refusal.code(), refusal.sentence())).collect()
+    };
+    change(&mut inventory, Kind::DaemonSet, |object| {
+        object["metadata"]["labels"] =
+            json!({"helm.toolkit.fluxcd.io/name": "cni", "helm.toolkit.fluxcd.io/namespace": "flux-system"});
+    });
+    assert_eq!(said(&inventory), Vec::<String>::new(), "its HelmRelease is gone");
+    inventory.unseen = vec![unseen("list", "helmreleases.helm.toolkit.fluxcd.io", "")];
+    let told = said(&inventory);
+    assert!(
+        told.len() == 1
+            && told[0].starts_with("owned: it is labelled as installed by HelmRelease flux-system/cni"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_argo_cd_tracks_by_a_label_is_its_own_too() {
+    let mut inventory = inventory("argocd-controller");
+    let owned = |inventory: &Inventory| -> Vec<String> {
+        let plan = Plan::new(inventory, &NOBODY, WISH);
+        plan.refusals.iter().map(cni_steward::purge::Refusal::sentence).collect()
+    };
+    assert_eq!(owned(&inventory), ["Argo CD owns fields of it: an application of its would bring it back"]);
+    change(&mut inventory, Kind::DaemonSet, |object| {
+        object["metadata"]["annotations"] =
+            json!({"argocd.argoproj.io/tracking-id": "network:apps/DaemonSet:kube-system/aws-node"});
+    });
+    assert_eq!(owned(&inventory), ["Argo CD owns it by application network and would bring it back"]);
+}
+
+#[test]
+fn windows_is_switched_on_in_each_way_that_go_reads_as_true_and_maybe_where_nobody_sees_the_nodes() {
+    let mut inventory = inventory("kubectl");
+    item(&mut inventory, Kind::DaemonSet).state = Presence::Absent;
+    let kept = |inventory: &Inventory| -> Vec<String> {
+        Plan::new(inventory, &NOBODY, WISH).kept.iter().map(|kept| kept.why.clone()).collect()
+    };
+    for (value, is_on) in
+        [("1", true), ("t", true), ("True", true), ("TRUE", true), ("false", false), ("yes", false)]
+    {
+        change(&mut inventory, Kind::ConfigMap, |object| {
+            object["data"] = json!({"enable-windows-ipam": value});
+        });
+        assert_eq!(kept(&inventory).len(), usize::from(is_on), "{value}");
+    }
+    inventory.unseen = vec![unseen("list", "nodes", "")];
+    assert_eq!(
+        kept(&inventory),
+        ["whether there are Windows nodes, which need it, could not be seen: forbidden"]
+    );
+}
+
+#[test]
 fn the_document_for_scripts_says_what_the_text_says() {
     let mut inventory = inventory("eks");
     inventory.nodes = vec![node("a")];
@@ -387,5 +474,6 @@ fn network(ready_on: BTreeSet<String>) -> Network {
         ready_on,
         chained: None,
         selector: "k8s-app=cilium".into(),
+        settings: "cilium-config".into(),
     }
 }

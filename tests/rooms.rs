@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "cluster/inventory/installation",
     "cluster/inventory/network",
     "cluster/inventory/node",
+    "cluster/inventory/orphan",
     "cluster/inventory/release",
     "cluster/inventory/target",
     "fields",

@@ -210,7 +210,7 @@ fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: T
 }
 
 /// At most so many bytes of a text, and whole characters. What is left does not keep the room of what is not.
-fn cut<'a>(text: Cow<'a, str>, most: usize) -> Cow<'a, str> {
+fn cut(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return text;
     }

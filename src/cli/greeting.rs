@@ -6,10 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::address::reachable;
+use crate::layout::printable;
+pub(super) use crate::layout::quoted;
 
-/// One line for people. Nobody listening is no reason to stop.
-pub fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
+/// Lines for people; what they quote may be anybody's. Nobody listening is no reason to stop.
+pub fn say(lines: &str) {
+    for line in lines.split('\n') {
+        writeln!(io::stderr(), "{}", printable(line)).ok();
+    }
 }
 
 /// What is served, and where.
@@ -64,10 +68,4 @@ impl Greeting<'_> {
 /// How the person who started us would start us again.
 fn ourselves() -> PathBuf {
     std::env::args_os().next().map_or_else(|| "cni-steward".into(), PathBuf::from)
-}
-
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

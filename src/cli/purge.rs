@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use self::remove::{Removal, Remover, Stopped, dependents};
 use super::cluster::{ReachArgs, block_on};
@@ -25,8 +26,9 @@ use crate::cluster::{Cluster, Writer};
 use crate::policy::Kind;
 use crate::purge::addon::Stated;
 use crate::purge::plan::Step;
+use crate::purge::saved::is_saved;
 use crate::purge::{self, Plan, interlock, need, words};
-use crate::undo::{After, Mark, Metadata, Place, Saved, Undo};
+use crate::undo::{After, Mark, Place, Saved, Undo};
 
 /// The undo file has to say which cluster it is of.
 const NO_UID: &str = "the uid of namespace kube-system, which tells one cluster from another, could not be seen; nothing was \
@@ -181,20 +183,28 @@ fn saved(plan: &Plan<'_>, inventory: &Inventory, cluster: Place, now: Timestamp)
     }
 }
 
-/// A new file, or that of a run that was cut off, if it holds all that is left.
+/// A new file, or that of a run that was cut off, if it holds all that is left as it stands now.
 fn undo_file(path: &Path, undo: &Undo) -> anyhow::Result<UndoFile> {
-    let uid = |saved: &Saved| Metadata::of(&saved.before).map(|metadata| metadata.uid).ok();
+    let value = |saved: &Saved| serde_json::from_str::<Value>(&saved.before).ok();
+    let holds = |saved: &Saved, one: &Saved| {
+        saved.to_string() == one.to_string()
+            && value(saved).zip(value(one)).is_some_and(|(saved, live)| is_saved(&saved, &live))
+    };
     if path.exists()
         && let Ok((file, before)) = UndoFile::open(path)
         && before.command == undo.command
         && before.cluster.uid == undo.cluster.uid
         && before.unfinished()
-        && undo.objects.iter().all(|one| {
-            before.objects.iter().any(|saved| saved.to_string() == one.to_string() && uid(saved) == uid(one))
-        })
     {
-        say(&format!("going on with the run that was cut off; what it saved is in {}", path.display()));
-        return Ok(file);
+        let place = path.display();
+        let other = undo.objects.iter().find(|one| !before.objects.iter().any(|saved| holds(saved, one)));
+        let Some(other) = other else {
+            say(&format!("going on with the run that was cut off; what it saved is in {place}"));
+            return Ok(file);
+        };
+        say(&format!(
+            "{place} is of a run that was cut off, and {other} does not stand as it was saved there"
+        ));
     }
     let file = UndoFile::create(path, undo)?;
     say(&format!("saved {} objects in {}", undo.objects.len(), path.display()));

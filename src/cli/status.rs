@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use super::cluster::{ReachArgs, block_on};
 use super::terminal::{Terminal, TerminalArgs, Tone, print};
-use crate::cluster::inventory::{self, Inventory, Item, Presence, Wish};
+use crate::cluster::inventory::{self, Chained, Inventory, Item, Presence, Wish};
 use crate::findings::{self, Report, Severity};
+use crate::layout::printable;
 
 /// What the command does, in a line.
 pub const ABOUT: &str = "Say who owns the VPC CNI of a cluster, and what is wrong there";
@@ -86,7 +87,7 @@ fn text(terminal: Terminal, live: &Inventory, report: &Report) -> String {
         out.push_str(&terminal.paint(tone, &format!("{} {}", finding.code.id(), severity.name())));
         out.push('\n');
         out.push_str(&terminal.paragraph(2, &finding.message));
-        for part in ["  → ", &finding.next, "\n"] {
+        for part in ["  → ", &printable(&finding.next), "\n"] {
             out.push_str(part);
         }
     }
@@ -140,7 +141,11 @@ fn surroundings(terminal: Terminal, live: &Inventory) -> String {
         say("nodes", format!("{ready} of {} ready; the VPC CNI is ready on {with}", nodes.len()));
     }
     for network in &live.networks {
-        let needs = if network.chained.is_some() { ", behind the VPC CNI" } else { "" };
+        let needs = match network.chained {
+            Some(Chained::Chaining | Chained::PolicyOnly) => ", behind the VPC CNI",
+            Some(Chained::Elsewhere) => ", with a CNI configuration of somebody else's",
+            None => "",
+        };
         let (name, count) = (network.product, network.ready_on.len());
         say("network", format!("{name} is ready on {count} of {} nodes{needs}", nodes.len()));
     }

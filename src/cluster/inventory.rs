@@ -8,6 +8,7 @@ mod ask;
 mod installation;
 mod network;
 mod node;
+pub mod orphan;
 mod read;
 mod release;
 mod target;
@@ -21,6 +22,7 @@ use crate::policy::{Kind, Policy, Target};
 pub use installation::{Entry, Installation, Webhook};
 pub use network::{Chained, Network};
 pub use node::{Compute, Node};
+pub use orphan::Orphan;
 pub use read::{Wish, read};
 pub use release::{FluxRelease, HelmRelease};
 pub use target::{Evidence, Facts, Manager, Provenance, Rollout, Stamps};
@@ -54,6 +56,8 @@ pub struct Inventory {
     pub installations: Vec<Installation>,
     /// Webhook configurations that lead to a cni-steward.
     pub webhooks: Vec<Webhook>,
+    /// Pods of the VPC CNI that run although its `DaemonSet` is not there.
+    pub orphans: Vec<Orphan>,
     /// Fights over a target that a reconciler of ours has told of in an Event, newest last.
     pub fights: Vec<Fight>,
     /// What could not be seen, and why.

@@ -1,7 +1,7 @@
 //! What nodes and networks tell.
 
 use super::{Code, Found, Owner, plural};
-use crate::cluster::inventory::{Network, Node};
+use crate::cluster::inventory::{Chained, Network, Node};
 
 /// So many names in a sentence; more are counted.
 const NAMED: usize = 3;
@@ -12,8 +12,14 @@ impl Found<'_> {
             return;
         }
         let live = self.live;
-        let without: Vec<&Node> =
-            live.nodes_without_other_network().into_iter().filter(|node| !node.vpc_cni).collect();
+        // Which network a node uses is said elsewhere then; that it has none cannot be said.
+        let may_serve = |node: &Node| {
+            live.networks.iter().any(|network| {
+                network.chained == Some(Chained::Elsewhere) && network.ready_on.contains(&node.name)
+            })
+        };
+        let mut without = live.nodes_without_other_network();
+        without.retain(|node| !node.vpc_cni && !may_serve(node));
         if !without.is_empty() {
             let count = without.len();
             let message = format!(

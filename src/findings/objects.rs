@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Code, Found, Owner, named, owner, plural};
 use crate::cluster::inventory::{Facts, Item, Presence};
+use crate::layout::quoted;
 use crate::policy::Kind;
 use crate::policy::change::HELM;
 
@@ -43,7 +44,11 @@ impl Found<'_> {
             format!("the VPC CNI is not whole; missing: {}; there: {}", named(&absent), named(&stands));
         let next = match self.release() {
             Some((namespace, name)) if self.owner == Owner::Helm => {
-                format!("helm upgrade {name} eks/aws-vpc-cni -n {namespace} --reuse-values")
+                format!(
+                    "helm upgrade {} eks/aws-vpc-cni -n {} --reuse-values",
+                    quoted(name),
+                    quoted(namespace)
+                )
             }
             _ => "cni-steward purge --plan".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! What Helm's and Flux's records tell.
 
 use super::{Code, Found, Owner, named, owner};
+use crate::layout::quoted;
 
 impl Found<'_> {
     pub(super) fn releases(&mut self) {
@@ -60,7 +61,9 @@ impl Found<'_> {
              install or upgrade decides"
         );
         let next = format!(
-            "helm upgrade --install {name} eks/aws-vpc-cni -n {namespace} --set originalMatchLabels=true"
+            "helm upgrade --install {} eks/aws-vpc-cni -n {} --set originalMatchLabels=true",
+            quoted(name),
+            quoted(namespace)
         );
         self.say(Code::NoRelease, &found, message, next);
     }

@@ -7,12 +7,12 @@ use super::refusal::Refusal;
 use crate::cluster::inventory::{Inventory, Unseen};
 
 /// Whether it has to be seen before anybody can say which nodes have another network: the nodes, and what runs on each.
-fn is_needed(unseen: &Unseen) -> bool {
+fn is_needed(inventory: &Inventory, unseen: &Unseen) -> bool {
     match &*unseen.resource {
         "nodes" | "pods" => true,
         "daemonsets.apps" => unseen.name.is_empty(),
-        // It says whether Cilium is chained behind the VPC CNI.
-        "configmaps" => unseen.name == "cilium-config",
+        // It says whether a network needs the VPC CNI.
+        "configmaps" => inventory.networks.iter().any(|network| network.settings == unseen.name),
         _ => false,
     }
 }
@@ -22,7 +22,7 @@ pub fn check(inventory: &Inventory, accepted: Option<usize>, lost: bool) -> Opti
     if lost {
         return None;
     }
-    if let Some(unseen) = inventory.unseen.iter().find(|unseen| is_needed(unseen)) {
+    if let Some(unseen) = inventory.unseen.iter().find(|unseen| is_needed(inventory, unseen)) {
         return Some(Refusal::NodesUnseen(unseen.clone()));
     }
     let nodes = losing(inventory);

@@ -49,9 +49,17 @@ fn settings(object: &Value, inventory: &Inventory, policies: &Count) -> Option<S
         });
     }
     for key in ["enable-windows-ipam", "enable-windows-prefix-delegation"] {
-        if text(object, &["data", key]) == "true" {
-            return Some(format!("it says {key}: \"true\", which Windows nodes need"));
+        let value = text(object, &["data", key]);
+        // As the vpc-resource-controller reads it: by Go's strconv.ParseBool.
+        if matches!(value, "1" | "t" | "T" | "TRUE" | "true" | "True") {
+            return Some(format!("it says {key}: \"{value}\", which Windows nodes need"));
         }
+    }
+    if let Some(nodes) = inventory.unseen.iter().find(|unseen| unseen.resource == "nodes") {
+        return Some(format!(
+            "whether there are Windows nodes, which need it, could not be seen: {}",
+            nodes.why
+        ));
     }
     counted(policies, "SecurityGroupPolicy", "has its Pods' interfaces set up by it")
 }

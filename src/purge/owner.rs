@@ -6,14 +6,18 @@
 
 use super::unseen;
 use crate::cluster::inventory::{Inventory, Unseen};
+use crate::layout::quoted;
+use crate::policy::provenance;
 
 /// Who owns targets and would bring them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// A `HelmRelease` of Flux: namespace and name.
     Flux(String, String),
-    /// An application of Argo CD.
-    Argo(String),
+    /// The labels of Flux name this `HelmRelease` (namespace, name), and whether there is one could not be seen.
+    Labelled(String, String, Unseen),
+    /// An application of Argo CD; its name, unless Argo CD tracks by a label.
+    Argo(Option<String>),
     /// A Helm release: namespace and name.
     Helm(String, String),
     /// Targets are stamped for this release (namespace, name), and whether there is one could not be seen.
@@ -27,8 +31,16 @@ impl Owner {
             Self::Flux(namespace, name) => {
                 format!("Flux installs the VPC CNI by HelmRelease {namespace}/{name} and would bring it back")
             }
-            Self::Argo(application) => {
+            Self::Labelled(namespace, name, unseen) => format!(
+                "it is labelled as installed by HelmRelease {namespace}/{name} of Flux, and whether there is one could not be \
+                 seen: {}",
+                unseen::told(unseen)
+            ),
+            Self::Argo(Some(application)) => {
                 format!("Argo CD owns it by application {application} and would bring it back")
+            }
+            Self::Argo(None) => {
+                "Argo CD owns fields of it: an application of its would bring it back".to_owned()
             }
             Self::Helm(namespace, name) => format!(
                 "Helm release {namespace}/{name} owns it: it would go on saying that it is deployed, and its next upgrade \
@@ -45,13 +57,23 @@ impl Owner {
     pub fn next(&self) -> String {
         match self {
             Self::Flux(namespace, name) => format!(
-                "take HelmRelease {name} out of its Git repository (for now: flux suspend helmrelease {name} -n {namespace})"
+                "take HelmRelease {name} out of its Git repository (for now: flux suspend helmrelease {} -n {})",
+                quoted(name),
+                quoted(namespace)
             ),
-            Self::Argo(application) => {
-                format!("take it out of the application's source, or: argocd app delete {application}")
+            Self::Argo(Some(application)) => {
+                format!(
+                    "take it out of the application's source, or: argocd app delete {}",
+                    quoted(application)
+                )
             }
-            Self::Helm(namespace, name) => format!("helm uninstall {name} -n {namespace}"),
-            Self::Stamped(_, _, unseen) => unseen::next(unseen),
+            Self::Argo(None) => {
+                "find the application (argocd app list) and take it out of its source".to_owned()
+            }
+            Self::Helm(namespace, name) => {
+                format!("helm uninstall {} -n {}", quoted(name), quoted(namespace))
+            }
+            Self::Stamped(_, _, unseen) | Self::Labelled(_, _, unseen) => unseen::next(unseen),
         }
     }
 }
@@ -63,9 +85,21 @@ pub fn all(inventory: &Inventory) -> Vec<Owner> {
     let awake = || inventory.flux.iter().filter(|flux| !flux.suspended);
     found.extend(awake().map(|flux| Owner::Flux(flux.namespace.clone(), flux.name.clone())));
     let of_flux = |of: &str, name: &str| awake().any(|flux| flux.release.0 == of && flux.release.1 == name);
-    let secrets = inventory.unseen.iter().find(|unseen| unseen.resource == "secrets");
+    let unseen = |what: &str| inventory.unseen.iter().find(|unseen| unseen.resource == what);
+    let secrets = unseen("secrets");
+    let applications = inventory.standing().any(|(_, facts)| facts.argo.is_some());
     for (_, facts) in inventory.standing() {
-        found.extend(facts.argo.clone().map(Owner::Argo));
+        if let Some((namespace, name)) = &facts.flux
+            && !inventory.flux.iter().any(|flux| flux.name == *name)
+            && let Some(unseen) = unseen("helmreleases.helm.toolkit.fluxcd.io")
+        {
+            found.push(Owner::Labelled(namespace.clone(), name.clone(), unseen.clone()));
+        }
+        found.extend(facts.argo.clone().map(|application| Owner::Argo(Some(application))));
+        if !applications && facts.root_managers().iter().any(|manager| provenance::word(manager) == "argocd")
+        {
+            found.push(Owner::Argo(None));
+        }
         let Some((namespace, name)) = facts.stamps.release() else { continue };
         let (of, called) = (namespace.to_owned(), name.to_owned());
         if of_flux(namespace, name) {

@@ -106,9 +106,11 @@ impl<'i> Plan<'i> {
         self.steps.is_empty() && self.refusals.is_empty()
     }
 
-    /// Whether the workload is gone, or going, already: then nobody can lose a network any more.
+    /// Whether the workload is gone, or going with its Pods, already: then nobody can lose a network any more.
     pub fn is_lost(&self) -> bool {
-        self.workload().is_none_or(Step::is_going)
+        let orphans =
+            |step: &Step<'_>| step.live.facts.finalizers.iter().any(|finalizer| finalizer == "orphan");
+        self.workload().is_none_or(|step| step.is_going() && !orphans(step))
     }
 
     /// The workload, if it is to go.
@@ -151,6 +153,10 @@ impl<'i> Plan<'i> {
             && let Some(images) = foreign(object)
         {
             self.refusals.push(Refusal::Foreign(name.clone(), images));
+        }
+        let absent = inventory.workload().is_some_and(|item| matches!(item.state, Presence::Absent));
+        if absent && !self.steps.is_empty() && !inventory.orphans.is_empty() {
+            self.refusals.push(Refusal::Orphans(inventory.orphans.clone()));
         }
         self.refusals.extend(interlock::check(inventory, wish.accepted_loss, self.is_lost()));
         if let Some(suspicion) = addon::suspicion(objects.iter(), wish.stated) {

@@ -3,9 +3,10 @@
 use super::addon::Suspicion;
 use super::owner::Owner;
 use super::unseen;
-use crate::cluster::inventory::Unseen;
+use crate::cluster::inventory::{Orphan, Unseen};
+use crate::layout::quoted;
 
-/// How many nodes are named; more make no list that anybody reads.
+/// How many nodes or Pods are named; more make no list that anybody reads.
 const NAMED: usize = 20;
 
 /// A reason to remove nothing.
@@ -28,6 +29,8 @@ pub enum Refusal {
     ManagedAddon(Suspicion, Option<String>),
     /// Somebody would bring it back.
     Owned(Owner),
+    /// Pods of the workload run although it is not there.
+    Orphans(Vec<Orphan>),
 }
 
 impl Refusal {
@@ -40,6 +43,7 @@ impl Refusal {
             Self::Network { .. } => "network-loss",
             Self::ManagedAddon(..) => "managed-addon",
             Self::Owned(_) => "owned",
+            Self::Orphans(_) => "orphaned-pods",
         }
     }
 
@@ -64,6 +68,15 @@ impl Refusal {
                     .to_owned()
             }
             Self::Owned(owner) => owner.sentence(),
+            Self::Orphans(pods) => {
+                let names: Vec<&str> = pods.iter().map(|pod| &*pod.name).collect();
+                let s = if pods.len() == 1 { " runs" } else { "s run" };
+                format!(
+                    "{} Pod{s} without the DaemonSet, with the account and the rights that would go: {}",
+                    pods.len(),
+                    named(&names)
+                )
+            }
         }
     }
 
@@ -84,7 +97,7 @@ impl Refusal {
             Self::ManagedAddon(_, cluster) => {
                 let of = format!(
                     "--cluster-name {} --addon-name vpc-cni",
-                    cluster.as_deref().unwrap_or("CLUSTER")
+                    cluster.as_deref().map_or("CLUSTER".into(), quoted)
                 );
                 vec![
                     format!("aws eks describe-addon {of}    # is there one?"),
@@ -98,6 +111,19 @@ impl Refusal {
             Self::Owned(owner) => {
                 vec![owner.next(), "or delete it all the same: --ignore-owner".to_owned()]
             }
+            Self::Orphans(pods) if pods.iter().all(|pod| pod.going) => {
+                vec!["they are being deleted: run purge again in a moment".to_owned()]
+            }
+            Self::Orphans(pods) => {
+                let namespace = pods.first().map_or("kube-system".into(), |pod| quoted(&pod.namespace));
+                vec![
+                    "apply the DaemonSet again: it takes them back, and purge removes all in order"
+                        .to_owned(),
+                    format!(
+                        "or, if their nodes have another network: kubectl delete pods -n {namespace} -l k8s-app=aws-node"
+                    ),
+                ]
+            }
         }
     }
 }
@@ -105,13 +131,18 @@ impl Refusal {
 fn network(nodes: &[String], accepted: Option<usize>) -> String {
     let count = nodes.len();
     let told = accepted.map(|accepted| format!(", not {accepted},")).unwrap_or_default();
-    let mut named = nodes.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if count > NAMED {
-        named = format!("{named} and {} more", count - NAMED);
-    }
+    let named = named(nodes);
     match count {
         0 => format!("no schedulable node{told} would lose its network"),
         1 => format!("1 schedulable node{told} has no other network that is ready: {named}"),
         _ => format!("{count} schedulable nodes{told} have no other network that is ready: {named}"),
+    }
+}
+
+fn named<S: AsRef<str>>(names: &[S]) -> String {
+    let some: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len() - some.len() {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
     }
 }

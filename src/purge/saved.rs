@@ -27,6 +27,30 @@ pub fn unchanged(saved: &Value, live: &Value) -> bool {
     told(saved) == told(live)
 }
 
+/// Whether it is the same but for its status and for a deletion that has begun: then what was saved brings back what goes.
+pub fn is_saved(saved: &Value, live: &Value) -> bool {
+    lasting(saved) == lasting(live)
+}
+
+fn lasting(object: &Value) -> Value {
+    let mut object = told(object);
+    if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        // A deletion counts as a generation.
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+            meta.remove(key);
+        }
+        let of_a_deletion =
+            |finalizer: &Value| matches!(finalizer.as_str(), Some("foregroundDeletion" | "orphan"));
+        if let Some(finalizers) = meta.get_mut("finalizers").and_then(Value::as_array_mut) {
+            finalizers.retain(|finalizer| !of_a_deletion(finalizer));
+            if finalizers.is_empty() {
+                meta.remove("finalizers");
+            }
+        }
+    }
+    object
+}
+
 fn told(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
@@ -69,6 +93,24 @@ mod tests {
             let mut other = live.clone();
             *other.pointer_mut(path).unwrap() = value;
             assert!(!unchanged(&saved, &other), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_enough_while_an_object_only_goes() {
+        let saved = json!({"metadata": {"uid": "u", "generation": 1}, "spec": {"a": 1}});
+        let mut going = saved.clone();
+        going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        going["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+        going["metadata"]["generation"] = 2.into();
+        going["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+        assert!(is_saved(&saved, &going));
+        for (path, value) in
+            [("/spec/a", json!(2)), ("/metadata/uid", json!("v")), ("/metadata/finalizers/0", json!("x/y"))]
+        {
+            let mut other = going.clone();
+            *other.pointer_mut(path).unwrap() = value;
+            assert!(!is_saved(&saved, &other), "{path}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod codes;
 mod schema;
 mod world;
 
-use cni_steward::cluster::inventory::{Compute, Inventory, Presence};
+use cni_steward::cluster::inventory::{Chained, Compute, Inventory, Presence};
 use cni_steward::findings::{Certainty, Owner, Report};
 use cni_steward::policy::Kind;
 use serde_json::json;
@@ -118,9 +118,26 @@ fn a_network_behind_the_vpc_cni_serves_no_node() {
         live.nodes_without_other_network().iter().map(|node| node.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(&live), ["b"]);
-    live.networks[cilium].chained = Some(cni_steward::cluster::inventory::Chained::Chaining);
-    assert_eq!(names(&live), ["a", "b"]);
+    for chained in [Chained::Elsewhere, Chained::PolicyOnly, Chained::Chaining] {
+        live.networks[cilium].chained = Some(chained);
+        assert_eq!(names(&live), ["a", "b"]);
+    }
     live.nodes[0].compute = Compute::Fargate;
     live.nodes[1].schedulable = false;
     assert_eq!(names(&live), Vec::<String>::new(), "neither needs a network from a DaemonSet now");
+}
+
+#[test]
+fn where_the_network_of_a_node_is_said_elsewhere_nobody_says_that_it_has_none() {
+    let mut live = eks();
+    live.nodes.iter_mut().for_each(|node| node.vpc_cni = false);
+    let cilium = network(&mut live, "Cilium", &["a", "b"]);
+    let has_none = |live: &Inventory| {
+        let report = Report::of(live, now());
+        report.findings.iter().any(|finding| finding.code.id() == "CS014")
+    };
+    live.networks[cilium].chained = Some(Chained::Chaining);
+    assert!(has_none(&live));
+    live.networks[cilium].chained = Some(Chained::Elsewhere);
+    assert!(!has_none(&live));
 }

@@ -76,6 +76,7 @@ pub(crate) fn eks() -> Inventory {
         installations: Vec::new(),
         webhooks: Vec::new(),
         fights: Vec::new(),
+        orphans: Vec::new(),
         unseen: Vec::new(),
     }
 }
@@ -134,6 +135,7 @@ pub(crate) fn network(live: &mut Inventory, product: &'static str, on: &[&str]) 
         ready_on: on.iter().map(|name| (*name).to_owned()).collect(),
         chained: None,
         selector: String::new(),
+        settings: String::new(),
     });
     live.networks.len() - 1
 }

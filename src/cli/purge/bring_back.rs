@@ -111,7 +111,10 @@ impl Returner<'_> {
                     faults::after(&step);
                     match made {
                         Ok(_) => {}
-                        Err(error) if error.is_conflict() => {}
+                        // Somebody was faster, which the next look shows; or a webhook says so, maybe for ever.
+                        Err(error) if error.is_conflict() && begun.elapsed() < self.patience => {
+                            sleep(LOOK).await;
+                        }
                         Err(error) => sleep(self.may_pass(error, begun)?).await,
                     }
                 }
@@ -135,7 +138,7 @@ impl Returner<'_> {
             match stored {
                 Ok(stored) if same_owners(&wanted.saved, &stored) => return Ok(Outcome::Back),
                 Ok(stored) => return Ok(Outcome::OtherOwners(managers(&stored))),
-                Err(error) if error.is_conflict() && begun.elapsed() < self.patience => {}
+                Err(error) if error.is_conflict() && begun.elapsed() < self.patience => sleep(LOOK).await,
                 Err(error) => sleep(self.may_pass(error, begun)?).await,
             }
         }
@@ -147,7 +150,7 @@ impl Returner<'_> {
             return Err(error);
         }
         (self.tell)(&format!("  once more: {error}"));
-        Ok(error.retry_after().unwrap_or(LOOK))
+        Ok(error.retry_after().unwrap_or(LOOK).min(self.patience.saturating_sub(begun.elapsed())))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::cli::interrupt::Interrupt;
-use crate::cluster::inventory::Live;
+use crate::cluster::inventory::{Live, orphan};
 use crate::cluster::{ApiError, Cluster, Deletion, Propagation, Query, Reference, Writer};
 use crate::faults;
 use crate::policy::Kind;
@@ -26,8 +26,6 @@ const SECURITY_GROUP_POLICY: Type =
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// What every version of chart and manifest puts on the workload's Pods.
-const POD_LABEL: &str = "k8s-app=aws-node";
 
 /// One object to remove.
 #[derive(Debug)]
@@ -113,11 +111,17 @@ impl Remover<'_> {
     async fn delete(&self, removal: &Removal) -> Result<(), Stopped> {
         let begun = Stopwatch::start();
         let mut live = removal.saved.clone();
+        let mut met = false;
         loop {
             let pause =
                 match self.cluster.delete(self.writer, &removal.reference, &deletion(removal, &live)).await {
                     Ok(_) => return Ok(()),
-                    Err(error) if error.is_conflict() => Duration::ZERO,
+                    Err(_) if self.interrupt.is_set() => return Err(Stopped::Interrupted),
+                    // A new version is mostly all there is to it; a webhook may say so for ever.
+                    Err(error) if error.is_conflict() && begun.elapsed() < self.patience => {
+                        let first = !std::mem::replace(&mut met, true);
+                        if first { Duration::ZERO } else { LOOK }
+                    }
                     Err(error) => self.may_pass(error, begun)?,
                 };
             sleep(pause).await;
@@ -183,7 +187,7 @@ impl Remover<'_> {
             return Err(error.into());
         }
         (self.tell)(&format!("  once more: {error}"));
-        Ok(error.retry_after().unwrap_or(2 * LOOK))
+        Ok(error.retry_after().unwrap_or(2 * LOOK).min(self.patience.saturating_sub(begun.elapsed())))
     }
 }
 
@@ -224,15 +228,12 @@ pub(super) async fn dependents(cluster: &Cluster) -> Dependents {
     }
 }
 
-/// The Pods of a `DaemonSet`, whether it is still there or not.
+/// The Pods of a `DaemonSet`, whether it is still there or not, and those that it left when it went without them.
 pub(super) async fn pods_of(cluster: &Cluster, namespace: &str, name: &str) -> Result<Vec<Value>, ApiError> {
     let pods = Reference::new(("", "v1", "pods", "Pod"), Some(namespace), "");
-    let found = cluster.list(&pods, &Query::labelled(POD_LABEL)).await?;
+    let found = cluster.list(&pods, &Query::labelled(orphan::LABEL)).await?;
     let mut pods: Vec<Value> = found.iter().filter_map(|pod| serde_json::from_str(pod.get()).ok()).collect();
-    pods.retain(|pod| {
-        items(pod, &["metadata", "ownerReferences"])
-            .any(|owner| text(owner, &["kind"]) == "DaemonSet" && text(owner, &["name"]) == name)
-    });
+    pods.retain(|pod| orphan::is_of(pod, name));
     Ok(pods)
 }
 

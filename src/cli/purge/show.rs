@@ -2,6 +2,7 @@
 
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cluster::inventory::Inventory;
+use crate::layout::printable;
 use crate::purge::{Plan, Refusal, words};
 
 /// The whole plan.
@@ -36,6 +37,6 @@ pub(super) fn plan(plan: &Plan<'_>, inventory: &Inventory, terminal: Terminal) -
 /// One refusal, and what to do instead.
 pub(super) fn refusal(refusal: &Refusal, terminal: Terminal) -> String {
     let head = terminal.paint(Tone::Bad, "REFUSED");
-    let next: Vec<String> = refusal.next().into_iter().map(|next| format!("  → {next}\n")).collect();
-    format!("{head} [{}] {}\n{}", refusal.code(), refusal.sentence(), next.concat())
+    let next: Vec<String> = refusal.next().iter().map(|next| format!("  → {}\n", printable(next))).collect();
+    format!("{head} [{}] {}\n{}", refusal.code(), printable(&refusal.sentence()), next.concat())
 }

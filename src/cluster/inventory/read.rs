@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::ask::{self, Answer, Question, Type};
 use super::installation::{Installation, Webhook};
 use super::network::{Network, ready_on, selector};
+use super::orphan::{self, Orphan};
 use super::release::{self, FluxRelease, HelmRelease};
 use super::{Fight, Inventory, Item, Node, PolicySource, Unseen, text};
 use crate::cluster::instance::Place;
@@ -102,6 +103,7 @@ pub async fn read(cluster: &Cluster, wish: Wish) -> Result<Inventory, ApiError> 
         installations,
         webhooks,
         fights,
+        orphans: last.orphans,
         unseen: reading.unseen,
     })
 }
@@ -117,6 +119,7 @@ struct Last {
     releases: Vec<HelmRelease>,
     flux: Vec<Value>,
     vpc_cni: BTreeSet<String>,
+    orphans: Vec<Orphan>,
 }
 
 impl Reading<'_> {
@@ -186,14 +189,12 @@ impl Reading<'_> {
         for network in networks.iter() {
             let pods = Query::labelled(network.selector.clone());
             questions.push(Question::list(POD, Some(&network.namespace), pods));
-            let settings = if network.product == "Cilium" { "cilium-config" } else { "" };
-            if !settings.is_empty() {
-                questions.push(Question::get(CONFIG_MAP, Some(&network.namespace), settings));
+            if !network.settings.is_empty() {
+                questions.push(Question::get(CONFIG_MAP, Some(&network.namespace), &network.settings));
             }
         }
-        if let Some(own) = own {
-            questions.push(Question::list(POD, Some(&names.namespace), Query::labelled(selector(own))));
-        }
+        let labels = own.map_or(orphan::LABEL.to_owned(), selector);
+        questions.push(Question::list(POD, Some(&names.namespace), Query::labelled(labels)));
         let namespaces: BTreeSet<&String> = releases.iter().map(|(namespace, _)| namespace).collect();
         for namespace in namespaces {
             let called: Vec<&str> =
@@ -218,11 +219,14 @@ impl Reading<'_> {
                     if namespace == names.namespace {
                         last.vpc_cni.extend(ready_on(&pods, &names.name));
                     }
+                    if namespace == names.namespace && own.is_none() {
+                        last.orphans.extend(pods.iter().filter_map(|pod| Orphan::of(pod, &names.name)));
+                    }
                 }
                 "ConfigMap" => {
                     let Some(settings) = answer.value() else { continue };
                     let theirs = |network: &&mut Network| {
-                        network.namespace == namespace && network.product == "Cilium"
+                        network.namespace == namespace && network.settings == reference.name()
                     };
                     networks.iter_mut().filter(theirs).for_each(|network| network.configured(&settings));
                 }

@@ -1,12 +1,17 @@
 //! `kill -9` before and after every single write, of the purge and of its undo: the second run ends right.
 
-use super::ground::Ground;
+use super::ground::{Ground, said};
 use crate::scene::NEW;
-use crate::support::control_plane::Version;
+use crate::support::control_plane::{User, Version};
 use crate::support::suite::Case;
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "purge::killed_around_each_deletion_the_second_run_ends_right", needs: NEW, run: deletions },
+    Case {
+        name: "purge::what_was_changed_since_a_run_that_was_cut_off_needs_an_undo_file_of_its_own",
+        needs: NEW,
+        run: changed,
+    },
     Case {
         name: "purge::killed_around_each_write_of_the_undo_the_second_run_ends_right",
         needs: NEW,
@@ -59,6 +64,39 @@ fn deletions() {
             ground.assert_back(&before);
         }
     }
+}
+
+fn changed() {
+    let ground = Ground::with_eks(Version::V1_36);
+    let _collector = ground.collector();
+    let undo = ground.file("undo");
+    let args = ["--yes", "--managed-addon-absent", "--undo-file"];
+    let died = ground.purge_until("before-delete-ServiceAccount", &[&args[..], &[&undo]].concat());
+    assert_eq!(died.code, ABORTED, "{died}");
+    let role = "eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/new";
+    let words = ["annotate", "serviceaccount", "aws-node", "-n", "kube-system", role];
+    ground.plane.kubectl(User::Joe, &words).ok();
+
+    let refused = ground.plane.assert_writes_nothing(|| ground.purge(&[&args[..], &[&undo]].concat()));
+    assert_eq!(refused.code, 2, "{refused}");
+    for words in [
+        "ServiceAccount kube-system/aws-node does not stand as it was saved there",
+        "is not overwritten; nothing was changed. Name another file",
+    ] {
+        assert!(said(&refused).contains(words), "expected {words:?} in {refused}");
+    }
+    let second = ground.file("second");
+    let done = ground.purge(&[&args[..], &[&second]].concat());
+    assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
+    for file in [&second, &undo] {
+        let back = ground.purge(&["--undo", file, "--yes"]);
+        assert_eq!(back.code, i32::from(file == &undo), "the first file knows another account: {back}");
+    }
+    let account = ground.plane.get("ServiceAccount", "aws-node");
+    assert_eq!(
+        account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
+        role.split_once('=').unwrap().1
+    );
 }
 
 fn returns() {

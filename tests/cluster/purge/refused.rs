@@ -1,6 +1,7 @@
 //! What forbids a purge, and what each refusal says to do.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::ground::{Ground, said};
 use crate::scene::{NEW, NEW_HELM_4};
 use crate::support::control_plane::{Helm, User, Version};
+use crate::support::steward::BINARY;
 use crate::support::suite::Case;
 use crate::support::{Output, fixtures, until};
 
@@ -28,6 +30,12 @@ pub(crate) const CASES: &[Case] = &[
         run: helm_release,
     },
     Case { name: "purge::what_flux_or_argo_cd_own_they_would_bring_back", needs: NEW, run: flux_and_argo },
+    Case { name: "purge::pods_without_their_daemon_set_keep_what_they_need", needs: NEW, run: orphans },
+    Case {
+        name: "purge::what_a_cluster_says_steers_no_terminal_and_is_one_word_of_a_command",
+        needs: NEW,
+        run: hostile,
+    },
     Case { name: "purge::a_foreign_daemon_set_of_that_name_is_not_touched", needs: NEW, run: foreign },
     Case { name: "purge::each_missing_right_is_named_before_anything_is_deleted", needs: NEW, run: rights },
 ];
@@ -70,6 +78,19 @@ fn interlock() {
     }));
     refused(&ground, &yes, &["3 schedulable nodes have no other network that is ready: a, b, c"]);
     ground.plane.kubectl(User::Admin, &["delete", "configmap", "cilium-config", "-n", "kube-system"]).ok();
+    ground.runs("antrea-agent", &["a", "b"]);
+    let antrea = |mode: &str| {
+        ground.apply(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "antrea-config", "namespace": "kube-system"},
+            "data": {"antrea-agent.conf": format!("# trafficEncapMode: encap\n{mode}\n")},
+        }));
+    };
+    antrea("trafficEncapMode: \"networkPolicyOnly\"");
+    refused(&ground, &yes, &["2 schedulable nodes have no other network that is ready: a, b"]);
+    antrea("trafficEncapMode: encap");
+    let plan = ground.purge(&["--plan", "--managed-addon-absent"]);
+    assert!(said(&plan).contains("another network that is ready: Antrea, Cilium"), "{plan}");
+    ground.plane.kubectl(User::Admin, &["delete", "daemonset", "antrea-agent", "-n", "kube-system"]).ok();
 
     let _collector = ground.collector();
     let undo = ground.file("undo");
@@ -78,6 +99,55 @@ fn interlock() {
     assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
     assert!(said(&done).contains("these nodes will have no network: a, b"), "{done}");
     assert!(said(&done).contains("cordoned, and not counted: cordoned"), "{done}");
+}
+
+fn orphans() {
+    let ground = Ground::with_eks(Version::V1_36);
+    ground.nodes(&["a", "b"]);
+    ground.runs("cilium", &["a", "b"]);
+    ground.pods_of_the_workload(&["a", "b"]);
+    // Nobody collects its Pods here.
+    let delete = ["delete", "daemonset", "aws-node", "-n", "kube-system", "--cascade=background"];
+    ground.plane.kubectl(User::Joe, &delete).ok();
+    let yes = ["--yes", "--managed-addon-absent"];
+    let says = [
+        "orphaned-pods",
+        "2 Pods run without the DaemonSet, with the account and the rights that would go: aws-node-a, aws-node-b",
+        "kubectl delete pods -n kube-system -l k8s-app=aws-node",
+    ];
+    let refused = refused(&ground, &yes, &says);
+
+    // What the refusal says to do, word for word.
+    let (_, next) = refused.stdout.split_once("another network: kubectl ").unwrap();
+    let next: Vec<&str> = next.lines().next().unwrap().split(' ').collect();
+    ground.plane.kubectl(User::Joe, &[&next[..], &["--grace-period=0", "--force"]].concat()).ok();
+    let done = ground.purge(&[&yes[..], &["--undo-file", &ground.file("undo")]].concat());
+    assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
+}
+
+fn hostile() {
+    let ground = Ground::with_eks(Version::V1_36);
+    let stamps = json!({"metadata": {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {
+            "meta.helm.sh/release-name": "x\u{1b}[2J; touch it #", "meta.helm.sh/release-namespace": "kube-system",
+            "argocd.argoproj.io/tracking-id": "a\u{1b}]0;b\u{7} $(touch it):apps/DaemonSet:kube-system/aws-node",
+        },
+    }});
+    let patch = ["patch", "daemonset", "aws-node", "-n", "kube-system", "--type=merge", "-p"];
+    ground.plane.kubectl(User::Joe, &[&patch[..], &[&stamps.to_string()]].concat()).ok();
+    let plan = ground.purge(&["--plan"]);
+    let mut status = Command::new(BINARY);
+    status.args(["status", "--kubeconfig", ground.plane.kubeconfig(User::Joe).to_str().unwrap()]);
+    let status = Output::of(status, None);
+    for (told, says) in [
+        (&plan, r"argocd app delete 'a\u{1b}]0;b\u{7} $(touch it)'"),
+        (&status, r"helm upgrade --install 'x\u{1b}[2J; touch it #' eks/aws-vpc-cni"),
+    ] {
+        assert!(said(told).contains(says), "expected {says:?} in {told}");
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(!told.stdout.contains(steers) && !told.stderr.contains(steers), "{:?}", told.stdout);
+    }
 }
 
 fn managed_add_on() {
