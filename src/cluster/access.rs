@@ -122,7 +122,7 @@ pub(super) fn of_kubeconfig(
         token: match (text(user, "tokenFile"), text(user, "token"), user.get("exec")) {
             (Some(file), ..) => Token::File(user_folder.join(file)),
             (None, Some(token), _) => Token::Text(token),
-            (None, None, Some(exec)) if exec.is_object() => Token::Exec(Exec::read(exec)?),
+            (None, None, Some(exec)) if exec.is_object() => Token::Exec(Exec::read(exec, user_folder)?),
             _ => Token::None,
         },
         client: certificate.zip(key),

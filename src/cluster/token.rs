@@ -1,6 +1,6 @@
 //! The bearer token: fixed, from a file that is rotated, or from a program such as `aws eks get-token`.
 
-use std::path::PathBuf;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,12 +27,14 @@ pub(super) struct Exec {
 }
 
 impl Exec {
-    pub(super) fn read(exec: &Value) -> Result<Self, String> {
+    /// A command with a slash is beside the kubeconfig, which is in `folder` (client-go's `GetAuthInfoFileReferences`).
+    pub(super) fn read(exec: &Value, folder: &Path) -> Result<Self, String> {
         let list = |key: &str| exec.get(key).and_then(Value::as_array).into_iter().flatten();
         let variable = |item: &Value| Some((text(item, "name")?, text(item, "value").unwrap_or_default()));
+        let command = text(exec, "command").ok_or("exec has no command")?;
         Ok(Self {
             api_version: text(exec, "apiVersion").ok_or("exec has no apiVersion")?,
-            command: text(exec, "command").ok_or("exec has no command")?.into(),
+            command: if command.contains(MAIN_SEPARATOR) { folder.join(command) } else { command.into() },
             args: list("args").filter_map(|item| item.as_str().map(str::to_owned)).collect(),
             env: list("env").filter_map(variable).collect(),
         })
@@ -163,6 +165,16 @@ mod tests {
             }
             assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), runs, "{expires}");
             std::fs::remove_file(&count).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_command_with_a_slash_is_beside_the_kubeconfig() {
+        for (command, found) in
+            [("aws", "aws"), ("./bin/login", "/home/joe/./bin/login"), ("/opt/login", "/opt/login")]
+        {
+            let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": command});
+            assert_eq!(Exec::read(&exec, Path::new("/home/joe")).unwrap().command, PathBuf::from(found));
         }
     }
 
