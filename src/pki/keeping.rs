@@ -11,6 +11,7 @@
 //! Whoever takes `ca.key` away asks for a new authority. Other keys are somebody else's, and left alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{Certificate, Name, Pair, Why, chain};
 
@@ -31,12 +32,18 @@ pub const KEYS: [&str; 9] = [
 pub type Texts = BTreeMap<String, String>;
 
 /// An authority.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Authority {
     /// Its certificate.
     pub certificate: Certificate,
     /// Its private key; without it no leaf can be signed.
     pub key: Option<String>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 /// A serving certificate that is whole: its key is its own, its signer is here, and it is for our names.

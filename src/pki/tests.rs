@@ -243,3 +243,14 @@ fn hashes_are_told_in_hexadecimal_from_their_first_byte_on() {
     let shown = format!("{:016x}", sha256(&rcgen::PublicKeyData::subject_public_key_info(&key)));
     assert_eq!(certificate.subject, format!("{}{}", authority::NAME, &shown[..8]));
 }
+
+#[test]
+fn no_private_key_is_printed_for_whoever_debugs() {
+    let ca = kept().ca;
+    let authority =
+        keeping::Authority { certificate: Certificate::read(&ca.cert).unwrap(), key: Some(ca.key.clone()) };
+    let printed = format!("{authority:?} {ca:?}");
+    let secret: Vec<&str> = ca.key.lines().filter(|line| !line.starts_with("---")).collect();
+    assert!(!secret.is_empty() && !secret.iter().any(|line| printed.contains(line)), "{printed}");
+    assert!(!printed.contains("PRIVATE KEY"), "{printed}");
+}
