@@ -30,6 +30,8 @@ pub(super) struct Told {
     flaws: Vec<String>,
     waiting: Option<(Waiting, Stopwatch, bool)>,
     probe: Option<(bool, bool)>,
+    /// The canary alone was missed by the last probe.
+    missed: bool,
 }
 
 impl Told {
@@ -73,11 +75,22 @@ impl Told {
         }
     }
 
+    /// Whether the canary alone is missed for the first time. For a moment after a coming leaf is served it gives no stamp, and a
+    /// probe may fall there.
+    fn misses_once(&mut self, webhook: bool, canary: bool) -> bool {
+        let missed = webhook && !canary;
+        let before = std::mem::replace(&mut self.missed, missed);
+        missed && !before
+    }
+
     pub(super) fn probed(&mut self, means: &Means, found: &Found, reached: bool) {
         let (webhook, canary) = (found.webhook.is_some(), found.canary.is_some());
         let trust = &means.metrics.trust;
         trust.probe("webhook", webhook);
-        trust.probe("canary", canary);
+        let once = self.misses_once(webhook, canary);
+        if !once {
+            trust.probe("canary", canary);
+        }
         trust.probed.set(clock::now().as_second());
         means.metrics.standing.probed(if webhook {
             "the API server calls and trusts us; whether EKS sends us its own writes it cannot tell"
@@ -86,7 +99,7 @@ impl Told {
         } else {
             "the API server could not be asked"
         });
-        if self.probe == Some((webhook, canary)) {
+        if once || self.probe == Some((webhook, canary)) {
             return;
         }
         self.probe = Some((webhook, canary));
@@ -100,8 +113,13 @@ impl Told {
                 service,
                 "a self-probe went by without us being called and trusted"
             );
-            let note = "A dry-run that should have been answered was not: reviews may be passing unseen. Check the \
-                        Services, the network policy and the caBundle";
+            let note = if webhook {
+                "Reviews arrive, but not by the canary's Service: the next certificate cannot be tried, and is not switched \
+                 to. Check that Service, the network policy and the caBundle"
+            } else {
+                "A dry-run that should have been answered was not: reviews may be passing unseen. Check the Services, the \
+                 network policy and the caBundle"
+            };
             say(means, "ProbeFailed", note.to_owned(), Kind::Warning, false);
         }
     }
@@ -219,4 +237,18 @@ fn say(means: &Means, reason: &'static str, note: String, kind: Kind, secret: bo
     let instance = &means.instance;
     let regarding = if secret { Secret::reference(instance) } else { Configuration::reference(instance) };
     means.events.say(Occurrence { reason, note, kind, regarding, decision: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_probe_without_the_canary_is_no_news_and_two_in_a_row_are() {
+        let mut told = Told::default();
+        let probes =
+            [(true, false), (true, true), (true, false), (true, false), (false, false), (true, false)];
+        let once: Vec<bool> = probes.map(|(webhook, canary)| told.misses_once(webhook, canary)).into();
+        assert_eq!(once, [true, false, true, false, false, true]);
+    }
 }
