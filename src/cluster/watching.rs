@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reference;
@@ -95,7 +96,7 @@ impl Watching {
 
     /// How the object stands, `None` if there is none. An error says that it cannot be seen now; the next call tries
     /// again when it is time. May be dropped at any point without losing anything; a question that is under way is then
-    /// asked anew, so a caller that drops it again and again within the time of an answer gets none.
+    /// asked anew, so a caller that drops it again and again within the time of an answer gets none: see [`Self::told`].
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ApiError> {
         loop {
             sleep_until(self.not_before).await;
@@ -115,6 +116,21 @@ impl Watching {
                 Err(error) => return Err(self.failed(Cause::Garbage(error.to_string()))),
             }
         }
+    }
+
+    /// What [`Self::next`] gives, one after the other, for who has something else to do in between: it goes on by itself, and
+    /// ends when nobody listens.
+    pub fn told<T: DeserializeOwned + Send + 'static>(mut self) -> Receiver<Result<Option<T>, ApiError>> {
+        let (tell, told) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    next = self.next() => if tell.send(next).await.is_err() { return },
+                    () = tell.closed() => return,
+                }
+            }
+        });
+        told
     }
 
     /// Reads all anew with the next call, not before a growing pause.

@@ -92,20 +92,21 @@ impl Keeper {
 
     /// Never ends.
     pub async fn run(mut self, means: Means) {
-        let mut secrets = means.cluster.watch(Secret::reference(&means.instance));
-        let mut configurations = means.cluster.watch(Configuration::reference(&means.instance));
+        let mut secrets = means.cluster.watch(Secret::reference(&means.instance)).told::<Secret>();
+        let mut configurations =
+            means.cluster.watch(Configuration::reference(&means.instance)).told::<Configuration>();
         let mut leads = means.leadership.subscribe();
         let mut knows = (false, false);
         loop {
             tokio::select! {
-                secret = secrets.next::<Secret>() => match secret {
+                Some(secret) = secrets.recv() => match secret {
                     Ok(secret) => {
                         knows.0 = true;
                         self.see_secret(secret.as_ref());
                     }
                     Err(error) => self.failed(&means, "read", &error),
                 },
-                found = configurations.next::<Configuration>() => match found {
+                Some(found) = configurations.recv() => match found {
                     Ok(found) => {
                         knows.1 = true;
                         self.see_configuration(&means.instance, found.as_ref());

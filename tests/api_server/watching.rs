@@ -113,3 +113,26 @@ async fn a_watch_that_ends_at_once_is_not_asked_for_in_a_loop() {
     let asked = script.asked().len();
     assert!(asked <= 6, "{asked} requests in two seconds");
 }
+
+/// The trust keeper looks around each second while a certificate is coming; an API server may take longer for an answer.
+#[tokio::test]
+async fn who_looks_around_more_often_than_a_slow_server_answers_is_told_all_the_same() {
+    let script = Script::answering(0, |turn, _| {
+        std::thread::sleep(Duration::from_millis(400));
+        match turn {
+            0 => list("5", &[stored("listed")]),
+            _ => Answer::Open(event("MODIFIED", &complete("changed"))),
+        }
+    });
+    let mut told = script.cluster().await.watch(config_map()).told::<Value>();
+    let mut seen = Vec::new();
+    let patience = std::time::Instant::now();
+    while seen.len() < 2 {
+        assert!(patience.elapsed() < Duration::from_secs(20), "only {seen:?} was told");
+        if let Ok(object) = tokio::time::timeout(Duration::from_millis(20), told.recv()).await {
+            seen.push(object.unwrap().unwrap().unwrap()["data"]["value"].clone());
+        }
+    }
+    assert_eq!(seen, ["listed", "changed"]);
+    assert_eq!(script.asked().len(), 2, "each question is asked once");
+}
