@@ -153,6 +153,28 @@ fn further_managers_keep_their_fields_until_they_are_named() {
     assert_eq!(seen.objects[1].moved.len(), 2);
 }
 
+/// Between the two writes the API server has recorded our keys as ours; Helm 4 would prune the labels among them.
+#[test]
+fn an_absorb_of_everybody_does_not_make_our_own_labels_the_owner_s() {
+    let policy = Policy::with_mode(Mode::Adopt);
+    let mut half = bootstrapped();
+    let first = look(&half, &policy, &["*"], false);
+    first.objects[1].after.put(&mut half);
+    let keys = json!({"f:metadata": {
+        "f:annotations": {".": {}, "f:meta.helm.sh/release-name": {}, "f:meta.helm.sh/release-namespace": {}},
+        "f:labels": {"f:cni-steward.dev/installed-by": {}, "f:aws.cluster.x-k8s.io/prevent-deletion": {}},
+    }});
+    let entries = half["metadata"]["managedFields"].as_array_mut().unwrap();
+    entries[0]["fieldsV1"]["f:metadata"].as_object_mut().unwrap().remove("f:annotations");
+    entries.push(entry("cni-steward", "Update", "2026-01-01T12:00:00Z", &keys));
+    let second = look(&half, &policy, &["*"], false);
+    assert_eq!(second.objects[1].moved, []);
+    let list: Value = serde_json::from_str(&second.objects[1].after.managed_fields).unwrap();
+    let planned: Value = serde_json::from_str(&first.objects[1].after.managed_fields).unwrap();
+    assert_eq!(list[0]["fieldsV1"], planned[0]["fieldsV1"], "as planned before the first write");
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn what_speaks_against_it_is_said_with_what_helps() {
     let with = |parent: &str, key: &str, value: Value| {

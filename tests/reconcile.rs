@@ -124,6 +124,21 @@ fn a_bootstrap_that_admission_missed_is_repaired_in_two_writes() {
     assert_eq!((third.state, third.step), (State::InOrder, None), "{}", third.message);
 }
 
+/// Helm 4 prunes what its entry holds and the chart does not render.
+#[test]
+fn whoever_is_absorbed_our_own_labels_never_become_the_owner_s() {
+    let all = "mode: Adopt\nmanagedAddon: Absent\nabsorb: ['*']";
+    let stored = bootstrapped();
+    let half = tracked(written(&stored, &look(&stored, all)));
+    let second = look(&half, all);
+    assert_eq!((second.state, second.wanted.as_slice()), (State::Repairing, [].as_slice()), "{second:?}");
+    let whole = written(&half, &second);
+    assert_eq!(managers(&whole), ["helm"], "and nobody else's");
+    let labels = &whole["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"];
+    assert_eq!(labels, &json!({"f:app.kubernetes.io/managed-by": {}, "f:k8s-app": {}}));
+    assert_eq!(whole["metadata"]["labels"]["aws.cluster.x-k8s.io/prevent-deletion"], "true");
+}
+
 #[test]
 fn what_may_be_the_managed_add_on_s_is_told_and_left() {
     for text in [UNKNOWN, "mode: Adopt\nclusterApi: Protect", "mode: Adopt\nfields: Stamp"] {

@@ -9,7 +9,7 @@ use crate::policy::change::{
     RELEASE_NAMESPACE, STAMP_PATHS, Why,
 };
 use crate::policy::rules::{ClusterApi, EKS, Fields, ManagedAddon};
-use crate::policy::writer::Writer;
+use crate::policy::writer::{STEWARD, Writer};
 use crate::policy::{pattern, provenance};
 
 /// Most bytes of annotations an object may carry (apimachinery `TotalAnnotationSizeLimitB`).
@@ -140,8 +140,12 @@ impl<'a> Case<'_, 'a> {
         }
         // In a stored object the managed add-on's entry looks like the bootstrap's, so `eks` moves only in its own write.
         let eks_may_move = self.policy.managed_addon == ManagedAddon::Absent || self.manager == EKS;
-        let absorb =
-            |manager: &str| (manager != EKS || eks_may_move) && pattern::any(&self.policy.absorb, manager);
+        // Our own entry marks a repair as half done; in the owner's hands, Helm would prune the labels that no chart renders.
+        let absorb = |manager: &str| {
+            manager != STEWARD
+                && (manager != EKS || eks_may_move)
+                && pattern::any(&self.policy.absorb, manager)
+        };
         let own: &[&[&str]] = if stamped { &STAMP_PATHS } else { &[] };
         let wish = Wish {
             owner: &self.policy.owner.manager,
