@@ -347,6 +347,34 @@ fn an_entry_that_came_back_in_other_bytes_is_not_written_without_end() {
     assert!(object["metadata"]["managedFields"].as_array().unwrap().contains(&both), "{object}");
 }
 
+/// Between the look at an object and our write, so that he is in what we left and not in what was saved.
+#[test]
+fn who_wrote_just_before_us_keeps_his_entry() {
+    let mut left = adopted();
+    let fields = json!({"f:spec": {"f:updateStrategy": {}}});
+    let theirs = entry("kubectl-set", "Update", "2026-01-01T11:58:00Z", &fields);
+    left["metadata"]["managedFields"].as_array_mut().unwrap().push(theirs.clone());
+    let (object, last) = restored(&changed(), Some(&metadata(&left)), &left);
+    assert_eq!((last.state, last.kept), (State::Restored, Vec::new()));
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    assert!(entries.contains(&eks()) && entries.contains(&theirs), "{entries:?}");
+    assert!(!entries.iter().any(|entry| entry["manager"] == "helm"), "{entries:?}");
+}
+
+/// The entry that we merged held more than the one that was saved.
+#[test]
+fn what_came_to_the_owner_and_nobody_held_before_stays_with_it_and_is_told() {
+    let mut left = adopted();
+    left["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:updateStrategy"] = json!({});
+    let (object, last) = restored(&changed(), Some(&metadata(&left)), &left);
+    let told = ["helm/Apply keeps what nobody held before: .spec.updateStrategy"];
+    assert_eq!((last.state, last.kept.as_slice()), (State::Restored, told.map(String::from).as_slice()));
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    assert!(entries.contains(&eks()), "{entries:?}");
+    let rest = json!({"f:spec": {"f:updateStrategy": {}}});
+    assert!(entries.contains(&entry("helm", "Apply", "2026-01-01T11:59:00Z", &rest)), "{entries:?}");
+}
+
 #[test]
 fn what_the_owner_itself_wrote_since_is_not_undone() {
     let mut later = adopted();
@@ -439,10 +467,12 @@ mod lists {
     }
 
     fn ask(before: &str, left: &str, now: &str, exact: bool) -> (Restored, Vec<String>) {
+        let planned = adopted(before);
         let parse = |text| List::parse(text).unwrap();
-        let (before, left, now) = (parse(before), parse(left), parse(now));
+        let (before, planned, left, now) = (parse(before), parse(&planned), parse(left), parse(now));
         restore(&Undoing {
             before: &before,
+            planned: &planned,
             left: &left,
             now: &now,
             manager: "cni-steward",
@@ -462,6 +492,25 @@ mod lists {
         let entries: Vec<Value> = serde_json::from_str(list).unwrap();
         let others = entries.iter().filter(|entry| entry["manager"] != "cni-steward");
         others.map(ToString::to_string).collect()
+    }
+
+    /// What those hold, beside stamps, from whom an adoption takes nothing.
+    fn strangers(list: &str) -> BTreeSet<String> {
+        let mut entries: Vec<Value> = serde_json::from_str(list).unwrap();
+        entries.retain(|entry| entry["manager"] == "kubectl-edit");
+        for entry in &mut entries {
+            entry["fieldsV1"].as_object_mut().unwrap().shift_remove("f:metadata");
+        }
+        entries.iter().map(ToString::to_string).collect()
+    }
+
+    /// How an adoption left a list, as planned (`None`) or with what somebody wrote before its write; and how it stands: anyhow, or
+    /// as it was left.
+    fn left_and_now() -> impl Strategy<Value = (Option<Vec<Value>>, Vec<Value>)> {
+        (prop::option::of(list()), list(), any::<bool>()).prop_map(|(left, now, untouched)| {
+            let now = left.clone().filter(|_| untouched).unwrap_or(now);
+            (left, now)
+        })
     }
 
     proptest! {
@@ -485,14 +534,20 @@ mod lists {
         }
 
         #[test]
-        fn whoever_wrote_since_no_path_loses_its_last_holder(before in list(), now in list(), exact: bool) {
+        fn whoever_wrote_before_us_or_since_no_path_loses_its_last_holder(
+            before in list(),
+            (left, now) in left_and_now(),
+            exact: bool,
+        ) {
             let (before, now) = (text(&before), text(&now));
-            let left = adopted(&before);
+            let left = left.map_or_else(|| adopted(&before), |left| text(&left));
             let (restored, _) = ask(&before, &left, &now, exact);
             if let Restored::Replace(after) = restored {
                 prop_assert!(after != "[]");
                 let lost: Vec<_> = paths(&now).difference(&paths(&after)).cloned().collect();
                 prop_assert!(lost.is_empty(), "{lost:?} of {now} in {after}");
+                let (strangers, stay) = (strangers(&now), strangers(&after));
+                prop_assert!(strangers.iter().all(|one| stay.contains(one)), "{strangers:?} of {now} in {after}");
                 // An entry that came back and now says what it said, but for a stamp, is taken for the one from before.
                 let (settled, _) = match ask(&before, &left, &after, exact).0 {
                     Restored::Replace(again) => ask(&before, &left, &again, exact),

@@ -1,9 +1,9 @@
 //! Taking a rewritten list back: each entry as it stood before, as far as nobody but us wrote since.
 //!
-//! Three lists are compared entry by entry: as it stood before, as we left it, as it stands now. An entry that stands as we
-//! left it becomes what it was, byte for byte. One that somebody wrote since stays his. When the owner itself wrote since, what
-//! moved to it is its own by its own write, and nothing of the list is taken back. Entries about subresources are not ours to
-//! restore: controllers write them all the time.
+//! What we changed is told by two lists: as it stood before, and as we planned it. Of that, an entry that stands as we left it
+//! becomes what it was, byte for byte. When the owner itself wrote since, what moved to it is its own by its own write, and
+//! nothing of the list is taken back. Everything else is somebody else's and stays his, whenever he wrote it; what nobody would
+//! hold any more stays with the owner. Entries about subresources are not ours to restore: controllers write them all the time.
 
 use super::entry::{Entry, Known, List};
 use super::rewrite;
@@ -14,7 +14,9 @@ use super::set::Set;
 pub struct Undoing<'w, 'a> {
     /// As it stood.
     pub before: &'w List<'a>,
-    /// As we left it, or as we would have left it.
+    /// As we meant to leave it: where it differs from `before`, we changed it.
+    pub planned: &'w List<'a>,
+    /// As we left it, or `planned` where that is not known.
     pub left: &'w List<'a>,
     /// As it stands.
     pub now: &'w List<'a>,
@@ -47,56 +49,97 @@ pub fn restore(undoing: &Undoing<'_, '_>) -> (Restored, Vec<String>) {
     }
 }
 
+/// An entry that we made or changed.
+struct Ours<'e, 'a> {
+    was: Option<&'e Entry<'a>>,
+    stands: &'e Entry<'a>,
+    known: &'e Known<'a>,
+}
+
 impl<'a> Undoing<'_, 'a> {
     /// The entries of the new list; none when there never was one.
     fn rows(&self, kept: &mut Vec<String>) -> Result<Vec<String>, String> {
         let mut rows = Vec::with_capacity(self.before.entries.len());
-        for entry in &self.before.entries {
-            let Some(known) = self.restorable(entry) else { continue };
-            rows.extend(self.fate(Some(entry), find(self.left, known), find(self.now, known), kept)?);
+        let mut ours = Vec::new();
+        for was in &self.before.entries {
+            let Some(known) = self.restorable(was) else { continue };
+            let changed = find(self.planned, known).is_some_and(|planned| !same(planned, was));
+            match find(self.now, known).and_then(|entry| Some((entry, entry.known.as_ref()?))) {
+                Some((stands, known)) if changed => ours.push(Ours { was: Some(was), stands, known }),
+                Some((stands, known)) => rows.push(self.theirs(was, stands, known, kept)),
+                // Still away, because we took it away; or somebody took it away that we left.
+                None if find(self.left, known).is_none() => rows.push(was.raw.to_owned()),
+                None => {}
+            }
         }
-        if rows.is_empty() {
+        if rows.is_empty() && ours.is_empty() {
             return Ok(rows);
         }
-        for entry in &self.now.entries {
-            match self.restorable(entry) {
-                None => rows.extend(self.rest(entry)),
-                Some(known) if find(self.before, known).is_none() => {
-                    rows.extend(self.fate(None, find(self.left, known), Some(entry), kept)?);
+        for stands in &self.now.entries {
+            match self.restorable(stands) {
+                None => rows.extend(self.rest(stands)),
+                Some(known) if find(self.before, known).is_some() => {}
+                Some(known) if find(self.planned, known).is_some() => {
+                    ours.push(Ours { was: None, stands, known });
                 }
-                Some(_) => {}
+                Some(_) => rows.push(stands.raw.to_owned()),
             }
+        }
+        let list = format!("[{}]", rows.join(","));
+        let list = List::parse(&list).unwrap_or_default();
+        let mut held: Vec<Set<'_>> = root_sets(&list.entries).collect();
+        held.extend(ours.iter().flat_map(|ours| root_sets(ours.was)));
+        let held = Set::union_all(held);
+        for ours in &ours {
+            rows.extend(self.taken_back(ours, &held, kept)?);
         }
         Ok(rows)
     }
 
-    /// What becomes of one manager's entry: as it was, as we made it, as it stands. An error names the owner that wrote since.
-    fn fate(
+    /// The entry of a manager whom we took it from, or never changed.
+    fn theirs(&self, was: &Entry<'a>, stands: &Entry<'a>, now: &Known<'a>, kept: &mut Vec<String>) -> String {
+        if self.says(now, was) {
+            return was.raw.to_owned();
+        }
+        let taken = was.known.as_ref().filter(|was| find(self.planned, was).is_none());
+        let Some(was) = taken else { return stands.raw.to_owned() };
+        kept.push(format!("{} wrote since: it keeps what it holds now too", name(now)));
+        both(was, now).unwrap_or_else(|| stands.raw.to_owned())
+    }
+
+    /// What becomes of an entry of ours, if anything does; `held` is what all others will hold. An error names the manager that
+    /// wrote it since.
+    fn taken_back(
         &self,
-        was: Option<&Entry<'a>>,
-        made: Option<&Entry<'a>>,
-        stands: Option<&Entry<'a>>,
+        ours: &Ours<'_, 'a>,
+        held: &Set<'_>,
         kept: &mut Vec<String>,
     ) -> Result<Option<String>, String> {
-        let text = |entry: Option<&Entry<'_>>| entry.map(|entry| entry.raw.to_owned());
-        let Some((entry, now)) = stands.and_then(|entry| Some((entry, entry.known.as_ref()?))) else {
-            // Still away, because we took it away; or somebody took it away that we left.
-            return Ok(if made.is_none() { text(was) } else { None });
-        };
-        if self.as_left(now, made) || was.is_some_and(|was| self.says(now, was)) {
-            return Ok(text(was));
+        let Ours { was, stands, known: now } = *ours;
+        if was.is_some_and(|was| self.says(now, was)) {
+            return Ok(was.map(|was| was.raw.to_owned()));
         }
-        match (was.and_then(|was| was.known.as_ref()), made) {
-            (None, Some(_)) => Err(now.manager.to_string()),
-            (Some(_), Some(made)) if was.is_some_and(|was| was.raw != made.raw) => {
-                Err(now.manager.to_string())
-            }
-            (Some(was), None) => {
-                kept.push(format!("{} wrote since: it keeps what it holds now too", name(now)));
-                Ok(Some(both(was, now).unwrap_or_else(|| entry.raw.to_owned())))
-            }
-            _ => Ok(text(Some(entry))),
+        let written = || now.manager.to_string();
+        let made = find(self.left, now).and_then(|made| made.known.as_ref()).ok_or_else(written)?;
+        let bare = |known| self.bare(known).unwrap_or_default();
+        let orphans = bare(made).difference(held);
+        let rest =
+            was.and_then(|was| was.known.as_ref()).map(bare).unwrap_or_default().union(orphans.clone());
+        let done = !orphans.is_empty() && bare(now) == rest;
+        if (self.exact && made.time != now.time) || !(done || self.bare(made) == self.bare(now)) {
+            return Err(written());
         }
+        if orphans.is_empty() {
+            return Ok(was.map(|was| was.raw.to_owned()));
+        }
+        let paths: Vec<String> = orphans.paths().into_iter().take(5).collect();
+        kept.push(format!("{} keeps what nobody held before: {}", name(now), paths.join(", ")));
+        if done {
+            return Ok(Some(stands.raw.to_owned()));
+        }
+        let (stays, time) = (Set::union_all(root_sets(was).chain([orphans]).collect()), now.time.as_deref());
+        let text = rewrite::write(&now.manager, now.operation, &now.api_version, time, stays.text());
+        Ok(Some(text.to_string()))
     }
 
     fn restorable<'e>(&self, entry: &'e Entry<'a>) -> Option<&'e Known<'a>> {
@@ -124,13 +167,6 @@ impl<'a> Undoing<'_, 'a> {
         }
     }
 
-    /// Whether an entry stands as we left it.
-    fn as_left(&self, known: &Known<'_>, made: Option<&Entry<'_>>) -> bool {
-        made.and_then(|made| made.known.as_ref()).is_some_and(|made| {
-            (!self.exact || made.time == known.time) && self.bare(made) == self.bare(known)
-        })
-    }
-
     /// Whether an entry says what another one said, at whatever time.
     fn says(&self, known: &Known<'_>, other: &Entry<'_>) -> bool {
         let other = other.known.as_ref();
@@ -153,6 +189,20 @@ fn find<'l, 'a>(list: &'l List<'a>, wanted: &Known<'_>) -> Option<&'l Entry<'a>>
                 && known.api_version == wanted.api_version
         })
     })
+}
+
+/// Whether two entries of one manager say the same at the same time, in whatever bytes.
+fn same(one: &Entry<'_>, other: &Entry<'_>) -> bool {
+    one.raw == other.raw
+        || one.known.as_ref().zip(other.known.as_ref()).is_some_and(|(one, other)| {
+            one.time == other.time && one.set().is_ok_and(|set| other.set() == Ok(set))
+        })
+}
+
+/// What the entries about the object itself hold.
+fn root_sets<'e, 'a: 'e>(entries: impl IntoIterator<Item = &'e Entry<'a>>) -> impl Iterator<Item = Set<'a>> {
+    let known = entries.into_iter().filter_map(|entry| entry.known.as_ref());
+    known.filter(|known| known.is_root()).filter_map(|known| known.set().ok())
 }
 
 /// What an entry held and holds, since what leaves its last holder is never pruned again; `None` when it holds all of it, in whatever

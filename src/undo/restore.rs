@@ -92,7 +92,7 @@ pub fn restore(saved: &Saved, left: Option<&Metadata>, stored: Option<&str>, now
         return Restoration::left("another object of this name was created since: it is left alone");
     }
     let (base, exact) = (left.unwrap_or(planned), left.is_some());
-    Case { before: &before, base, current: &current, exact, now }.plan()
+    Case { before: &before, planned, base, current: &current, exact, now }.plan()
 }
 
 /// The end of a pause that begins now, as an annotation says it.
@@ -103,6 +103,7 @@ fn pause_until(now: Timestamp) -> String {
 
 struct Case<'c> {
     before: &'c Metadata,
+    planned: &'c Metadata,
     base: &'c Metadata,
     current: &'c Metadata,
     exact: bool,
@@ -139,13 +140,13 @@ impl Case<'_> {
     /// The list to write, if one has to be; an error names the owner that wrote since.
     fn list(&self, plan: &mut Restoration) -> Result<Option<String>, String> {
         let parse = |metadata| List::parse(metadata).unwrap_or_default();
-        let (before, left, now) = (
-            parse(&self.before.managed_fields),
-            parse(&self.base.managed_fields),
-            parse(&self.current.managed_fields),
-        );
+        let before = parse(&self.before.managed_fields);
+        let planned = parse(&self.planned.managed_fields);
+        let left = parse(&self.base.managed_fields);
+        let now = parse(&self.current.managed_fields);
         let undoing = Undoing {
             before: &before,
+            planned: &planned,
             left: &left,
             now: &now,
             manager: STEWARD,
