@@ -187,6 +187,12 @@ impl Policy {
         &self.hash
     }
 
+    /// The same policy for another owner.
+    #[must_use]
+    pub fn with_owner(self, owner: Owner) -> Self {
+        Self { owner, ..self }.sealed()
+    }
+
     /// The mode's name: `Observe`, `Adopt` or `Block`.
     pub const fn mode_name(&self) -> &'static str {
         self.mode.name()

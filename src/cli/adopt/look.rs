@@ -42,7 +42,7 @@ pub(super) fn seen(live: &Inventory) -> anyhow::Result<Place> {
 impl AdoptArgs {
     /// The policy that says who shall own it.
     pub(super) fn policy(&self, live: &Inventory) -> anyhow::Result<Policy> {
-        let mut policy = match &live.policy_from {
+        let policy = match &live.policy_from {
             PolicySource::Given | PolicySource::Installed(..) => live.policy.clone(),
             PolicySource::Nowhere => Policy::with_mode(Mode::Adopt),
             PolicySource::Broken(why) => {
@@ -57,11 +57,10 @@ impl AdoptArgs {
         if self.owner.is_none() && self.release.is_none() {
             return Ok(policy);
         }
-        let before = policy.owner.clone();
         let fallback = || Release { name: "aws-vpc-cni".into(), namespace: "kube-system".into() };
         let release = self.release.clone().or(policy.owner.release.clone());
-        policy.owner = match self.owner {
-            None => Owner { release, ..policy.owner },
+        let owner = match self.owner {
+            None => owner(&policy.owner.manager, release),
             Some(Tool::Helm) => owner("helm", Some(release.unwrap_or_else(fallback))),
             Some(Tool::Flux) => owner("helm-controller", Some(release.unwrap_or_else(fallback))),
             Some(Tool::Argocd) if self.release.is_some() => {
@@ -69,14 +68,14 @@ impl AdoptArgs {
             }
             Some(Tool::Argocd) => owner("argocd-controller", None),
         };
-        if matches!(live.policy_from, PolicySource::Installed(..)) && before != policy.owner {
+        if matches!(live.policy_from, PolicySource::Installed(..)) && policy.owner != owner {
             say(&format!(
                 "warning: the policy of the cni-steward in this cluster names owner {}; in mode Adopt it would take back \
                  what is adopted for {}, so set the owner there first",
-                before.manager, policy.owner.manager
+                policy.owner.manager, owner.manager
             ));
         }
-        Ok(policy)
+        Ok(policy.with_owner(owner))
     }
 }
 
@@ -116,4 +115,53 @@ fn owner(manager: &str, release: Option<Release>) -> Owner {
 
 fn sentence(unseen: &Unseen) -> String {
     format!("{}; {}", unseen::told(unseen), unseen::next(unseen))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: AdoptArgs,
+    }
+
+    fn nothing_live() -> Inventory {
+        Inventory {
+            server: String::new(),
+            version: String::new(),
+            uid: None,
+            policy: Policy::default(),
+            policy_from: PolicySource::Nowhere,
+            targets: Vec::new(),
+            neighbours: Vec::new(),
+            releases: Vec::new(),
+            flux: Vec::new(),
+            nodes: Vec::new(),
+            networks: Vec::new(),
+            installations: Vec::new(),
+            webhooks: Vec::new(),
+            fights: Vec::new(),
+            unseen: Vec::new(),
+        }
+    }
+
+    #[rstest::rstest]
+    #[case("", "mode: Adopt")]
+    #[case("--owner helm", "mode: Adopt")]
+    #[case("--owner flux", "mode: Adopt\nowner: {manager: helm-controller}")]
+    #[case("--owner argocd", "mode: Adopt\nowner: {manager: argocd-controller}")]
+    #[case("--release net/cni", "mode: Adopt\nowner: {release: {name: cni, namespace: net}}")]
+    fn an_owner_on_the_command_line_counts_for_the_hash_as_one_in_a_file(
+        #[case] words: &str,
+        #[case] file: &str,
+    ) {
+        let words = ["adopt"].into_iter().chain(words.split_whitespace());
+        let policy = Command::try_parse_from(words).unwrap().args.policy(&nothing_live()).unwrap();
+        let written = Policy::parse("policy.yaml", file).unwrap();
+        assert_eq!((&policy.owner, policy.hash()), (&written.owner, written.hash()));
+    }
 }
