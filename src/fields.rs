@@ -26,7 +26,7 @@ pub mod transfer;
 pub mod value;
 mod withdraw;
 
-pub use compare::{PathChange, compare};
+pub use compare::{PathChange, alike, compare};
 pub use entry::{Entry, Known, List, Operation};
 pub use json::Malformed;
 pub use pieces::Pieces;

@@ -12,6 +12,7 @@ use cni_steward::adopt::{Plan, State, Stored, Wish, plan};
 use cni_steward::policy::pattern::Pattern;
 use cni_steward::policy::rules::Mode;
 use cni_steward::policy::{Kind, Policy, Target};
+use cni_steward::undo::Metadata;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -153,13 +154,10 @@ fn further_managers_keep_their_fields_until_they_are_named() {
     assert_eq!(seen.objects[1].moved.len(), 2);
 }
 
-/// Between the two writes the API server has recorded our keys as ours; Helm 4 would prune the labels among them.
-#[test]
-fn an_absorb_of_everybody_does_not_make_our_own_labels_the_owner_s() {
-    let policy = Policy::with_mode(Mode::Adopt);
-    let mut half = bootstrapped();
-    let first = look(&half, &policy, &["*"], false);
-    first.objects[1].after.put(&mut half);
+/// Between the two writes: the API server has recorded the keys as ours and taken them from the owner.
+fn half(object: &Value, plan: &Plan) -> Value {
+    let mut half = object.clone();
+    plan.objects[1].after.put(&mut half);
     let keys = json!({"f:metadata": {
         "f:annotations": {".": {}, "f:meta.helm.sh/release-name": {}, "f:meta.helm.sh/release-namespace": {}},
         "f:labels": {"f:cni-steward.dev/installed-by": {}, "f:aws.cluster.x-k8s.io/prevent-deletion": {}},
@@ -167,12 +165,77 @@ fn an_absorb_of_everybody_does_not_make_our_own_labels_the_owner_s() {
     let entries = half["metadata"]["managedFields"].as_array_mut().unwrap();
     entries[0]["fieldsV1"]["f:metadata"].as_object_mut().unwrap().remove("f:annotations");
     entries.push(entry("cni-steward", "Update", "2026-01-01T12:00:00Z", &keys));
-    let second = look(&half, &policy, &["*"], false);
+    half["metadata"]["resourceVersion"] = json!("42");
+    half
+}
+
+fn whole(object: &Value, plan: &Plan) -> Value {
+    let mut whole = object.clone();
+    plan.objects[1].after.put(&mut whole);
+    // Of the second write, whenever that was.
+    whole["metadata"]["managedFields"][0]["time"] = json!("2026-01-01T12:00:07Z");
+    whole["metadata"]["resourceVersion"] = json!("43");
+    whole
+}
+
+/// Helm 4 would prune the labels.
+#[test]
+fn an_absorb_of_everybody_does_not_make_our_own_labels_the_owner_s() {
+    let policy = Policy::with_mode(Mode::Adopt);
+    let first = look(&bootstrapped(), &policy, &["*"], false);
+    let second = look(&half(&bootstrapped(), &first), &policy, &["*"], false);
     assert_eq!(second.objects[1].moved, []);
     let list: Value = serde_json::from_str(&second.objects[1].after.managed_fields).unwrap();
     let planned: Value = serde_json::from_str(&first.objects[1].after.managed_fields).unwrap();
     assert_eq!(list[0]["fieldsV1"], planned[0]["fieldsV1"], "as planned before the first write");
     assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+/// The object after a write of somebody else.
+fn edited(mut object: Value) -> Value {
+    let fields = json!({"f:spec": {"f:updateStrategy": {}}});
+    let entries = object["metadata"]["managedFields"].as_array_mut().unwrap();
+    entries.push(entry("kubectl-edit", "Update", "2026-01-01T12:00:03Z", &fields));
+    object["metadata"]["resourceVersion"] = json!("44");
+    object
+}
+
+fn with_status(mut object: Value) -> Value {
+    let mut status = entry("kubelet", "Update", "2026-01-01T12:00:03Z", &json!({"f:status": {}}));
+    status["subresource"] = json!("status");
+    object["metadata"]["managedFields"].as_array_mut().unwrap().push(status);
+    object["metadata"]["resourceVersion"] = json!("44");
+    object
+}
+
+fn holds_for(plan: &Plan, object: &Value) -> bool {
+    plan.objects[1].holds_for(&Metadata::of(&object.to_string()).unwrap())
+}
+
+#[test]
+fn a_conflict_is_planned_anew_only_after_a_status_or_a_write_of_our_own() {
+    let first = adopt(&bootstrapped());
+    let half = half(&bootstrapped(), &first);
+    for ours in [with_status(bootstrapped()), half.clone(), with_status(half.clone())] {
+        assert!(holds_for(&first, &ours), "{ours}");
+    }
+    for theirs in [edited(bootstrapped()), edited(half.clone())] {
+        assert!(!holds_for(&first, &theirs), "{theirs}");
+    }
+    // Neither the second write nor one for an entry that came back changes a key.
+    let adopted = whole(&bootstrapped(), &first);
+    let mut back = adopted.clone();
+    let eks = entry("eks", "Apply", "2026-01-01T12:30:00Z", &json!({"f:spec": {"f:template": {}}}));
+    back["metadata"]["managedFields"].as_array_mut().unwrap().push(eks);
+    for object in [half, back] {
+        let plan = adopt(&object);
+        assert_eq!(plan.objects[1].edits, []);
+        let written = whole(&object, &plan);
+        assert!(holds_for(&plan, &with_status(object.clone())) && holds_for(&plan, &written), "{object}");
+        for theirs in [edited(object.clone()), edited(written)] {
+            assert!(!holds_for(&plan, &theirs), "{theirs}");
+        }
+    }
 }
 
 #[test]

@@ -81,6 +81,12 @@ impl ObjectPlan {
             Some(step) => 1 + usize::from(step.first && !self.after.managed_fields.is_empty()),
         }
     }
+
+    /// Whether an object that now stands like this may be planned anew unseen: nobody but a status's writer has changed it, or
+    /// our own write was stored and only its answer lost.
+    pub fn holds_for(&self, current: &Metadata) -> bool {
+        current.uid == self.before.uid && (current.same(&self.before) || current.as_planned(&self.after))
+    }
 }
 
 /// `DaemonSet kube-system/aws-node`.

@@ -1,8 +1,10 @@
-//! What a rewritten list changes, path by path, for a person to read.
+//! What a rewritten list changes, path by path, for a person to read; and whether two lists come to the same.
 
 use std::collections::BTreeMap;
 
-use super::entry::List;
+use super::entry::{Known, List, Operation};
+use super::rewrite;
+use super::set::Set;
 
 /// One path whose holders change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,4 +51,37 @@ fn collect(
             }
         }
     }
+}
+
+/// Whether in both lists everybody holds the same of the object itself, but for `paths`, and whenever he wrote it.
+pub fn alike(one: &List<'_>, other: &List<'_>, paths: &[&[&str]]) -> bool {
+    held(one, paths) == held(other, paths)
+}
+
+/// What each manager holds, and the entries that are not understood.
+fn held<'l, 'a>(list: &'l List<'a>, paths: &[&[&str]]) -> (BTreeMap<Manager<'l>, Set<'a>>, Vec<&'a str>) {
+    let (mut held, mut odd) = (BTreeMap::<Manager<'l>, Set<'a>>::new(), Vec::new());
+    for entry in &list.entries {
+        let known = entry.known.as_ref();
+        if known.is_some_and(|known| !known.is_root()) {
+            continue;
+        }
+        let set = known.and_then(|known| rewrite::without(known, paths).or_else(|| known.set().ok()));
+        match known.zip(set) {
+            Some((_, set)) if set.is_empty() => {}
+            Some((known, set)) => {
+                let all = held.entry(manager(known)).or_default();
+                *all = std::mem::take(all).union(set);
+            }
+            None => odd.push(entry.raw),
+        }
+    }
+    odd.sort_unstable();
+    (held, odd)
+}
+
+type Manager<'l> = (&'l str, Operation, &'l str);
+
+fn manager<'l>(known: &'l Known<'_>) -> Manager<'l> {
+    (&known.manager, known.operation, &known.api_version)
 }

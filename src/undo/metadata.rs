@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::admission::object::alone;
+use crate::fields::{List, alike};
+use crate::reconcile::step::OURS;
 
 /// Labels, annotations and field ownership of one stored object, and which state of it this is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,6 +82,18 @@ impl Metadata {
         self.labels == other.labels
             && self.annotations == other.annotations
             && entries(&self.managed_fields) == entries(&other.managed_fields)
+    }
+
+    /// Whether this is what was planned, or on the way there between our two writes: what these move about does not count, nor
+    /// does any time, as an entry of ours gets that of its write.
+    pub fn as_planned(&self, planned: &Self) -> bool {
+        self.labels == planned.labels
+            && self.annotations == planned.annotations
+            && alike(&self.list(), &planned.list(), OURS)
+    }
+
+    fn list(&self) -> List<'_> {
+        List::parse(&self.managed_fields).unwrap_or_default()
     }
 }
 

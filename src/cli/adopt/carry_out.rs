@@ -164,8 +164,7 @@ impl Work<'_> {
         let stored = self.cluster.get::<Box<RawValue>>(reference).await?;
         let stored = stored.with_context(|| format!("{reference} was deleted meanwhile"))?;
         let current = Metadata::of(stored.get()).map_err(anyhow::Error::msg)?;
-        let ours = current.labels == plan.after.labels && current.annotations == plan.after.annotations;
-        if current.uid == plan.before.uid && (current.same(&plan.before) || ours) {
+        if plan.holds_for(&current) {
             return Ok(stored.get().to_owned());
         }
         bail!(
