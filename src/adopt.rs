@@ -7,6 +7,7 @@
 pub mod object;
 pub mod offer;
 pub mod refuse;
+mod resume;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use crate::policy::{Kind, Target, pattern::Pattern};
 pub use object::{KeyEdit, ObjectPlan, State};
 pub use offer::Offer;
 pub use refuse::Refusal;
+pub use resume::resumes;
 
 /// What a person wants adopted.
 #[derive(Debug, Clone)]

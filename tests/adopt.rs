@@ -8,11 +8,11 @@
     reason = "a test that cannot go on shall stop, loudly"
 )]
 
-use cni_steward::adopt::{Plan, State, Stored, Wish, plan};
+use cni_steward::adopt::{Plan, State, Stored, Wish, plan, resumes};
 use cni_steward::policy::pattern::Pattern;
 use cni_steward::policy::rules::Mode;
 use cni_steward::policy::{Kind, Policy, Target};
-use cni_steward::undo::Metadata;
+use cni_steward::undo::{After, Mark, Metadata, Place, Saved, Undo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -235,6 +235,71 @@ fn a_conflict_is_planned_anew_only_after_a_status_or_a_write_of_our_own() {
         for theirs in [edited(object.clone()), edited(written)] {
             assert!(!holds_for(&plan, &theirs), "{theirs}");
         }
+    }
+}
+
+/// The undo file of a run that was cut off.
+fn cut_off(object: &Value, plan: &Plan, marks: Vec<Mark>) -> Undo {
+    let saved = Saved {
+        api_version: "apps/v1".into(),
+        kind: "DaemonSet".into(),
+        namespace: "kube-system".into(),
+        name: "aws-node".into(),
+        before: object.to_string(),
+        after: After::Changed(plan.objects[1].after.clone()),
+    };
+    let cluster = Place { uid: "c".into(), url: "https://a:443".into() };
+    let (command, policy, made_at) = ("adopt".into(), "0123456789ab".into(), now());
+    let undo = Undo { command, made_at, policy, cluster, objects: vec![saved], marks: Vec::new() };
+    Undo { marks, ..Undo::parse("f", &undo.text()).unwrap() }
+}
+
+#[test]
+fn a_run_goes_on_with_one_that_was_cut_off_only_where_that_one_stood_and_to_the_same_end() {
+    let first = adopt(&bootstrapped());
+    let half = half(&bootstrapped(), &first);
+    let adopted = whole(&bootstrapped(), &first);
+    let undo = cut_off(&bootstrapped(), &first, Vec::new());
+    let policy = Policy::with_mode(Mode::Adopt);
+    for stands in [&bootstrapped(), &with_status(bootstrapped()), &half, &adopted] {
+        assert!(resumes(&undo, &adopt(stands)), "{stands}");
+        let mut anew = stands.clone();
+        anew["metadata"]["uid"] = json!("another");
+        assert!(!resumes(&undo, &adopt(&anew)), "{anew}");
+    }
+    for theirs in [edited(bootstrapped()), edited(half.clone()), edited(adopted.clone())] {
+        assert!(!resumes(&undo, &adopt(&theirs)), "{theirs}");
+    }
+
+    // Another end: more is absorbed, or another policy.
+    let together = edited(bootstrapped());
+    let undo = cut_off(&together, &look(&together, &policy, &[], false), Vec::new());
+    assert!(resumes(&undo, &look(&together, &policy, &[], false)));
+    assert!(!resumes(&undo, &look(&together, &policy, &["kubectl-*"], false)));
+    let other = Policy::parse("policy.yaml", "mode: Adopt\nclusterApi: Leave").unwrap();
+    assert!(!resumes(&undo, &look(&together, &other, &[], false)));
+
+    // A file that saved another object does not undo this one.
+    let mut elsewhere = cut_off(&bootstrapped(), &first, Vec::new());
+    elsewhere.objects[0].name = "other".into();
+    assert!(!resumes(&elsewhere, &first));
+    elsewhere.objects.clear();
+    assert!(!resumes(&elsewhere, &first));
+    assert!(resumes(&elsewhere, &adopt(&adopted)), "nothing is left to write");
+}
+
+/// As when another webhook takes a label away in the very request that brings it.
+#[test]
+fn what_a_write_of_the_run_was_answered_with_is_where_it_stood() {
+    let first = adopt(&bootstrapped());
+    let mut answered = half(&bootstrapped(), &first);
+    answered["metadata"]["labels"].as_object_mut().unwrap().remove("aws.cluster.x-k8s.io/prevent-deletion");
+    let left = Metadata::of(&answered.to_string()).unwrap();
+    for (marks, goes_on) in
+        [(vec![], false), (vec![Mark::Wrote(1, left.clone())], false), (vec![Mark::Wrote(0, left)], true)]
+    {
+        let undo = cut_off(&bootstrapped(), &first, marks);
+        assert_eq!(resumes(&undo, &adopt(&answered)), goes_on, "{:?}", undo.marks);
     }
 }
 

@@ -42,6 +42,11 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "adopt::both_helms_fail_where_the_plan_says", needs: BOTH, run: answers::fail },
     Case { name: "adopt::killed_after_any_write_a_second_run_ends_right", needs: NEW, run: killed::all },
     Case {
+        name: "adopt::a_run_cut_off_is_not_gone_on_with_once_others_wrote_or_another_end_is_wanted",
+        needs: NEW,
+        run: killed::stale,
+    },
+    Case {
         name: "adopt::ctrl_c_stops_between_two_writes_and_says_how_to_go_on",
         needs: NEW,
         run: killed::interrupted,

@@ -1,4 +1,4 @@
-//! The undo file of a run: a new one, or the one of a run that was cut off, so that one file undoes both.
+//! The undo file of a run: a new one, or that of the run that was cut off and is gone on with, so that one file undoes both.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use anyhow::bail;
 use jiff::Timestamp;
 
 use super::AdoptArgs;
-use crate::adopt::{ObjectPlan, Plan, Stored};
-use crate::cli::greeting::say;
+use crate::adopt::{self, ObjectPlan, Plan, Stored};
+use crate::cli::greeting::{quoted, say};
 use crate::cli::undo_file::{self, UndoFile};
 use crate::policy::Policy;
 use crate::telemetry::clock;
-use crate::undo::{After, Metadata, Place, Saved, Undo};
+use crate::undo::{After, Place, Saved, Undo};
 
 impl AdoptArgs {
     /// A new undo file, or the one of a run that was cut off.
@@ -42,32 +42,23 @@ impl AdoptArgs {
         Ok(file)
     }
 
-    /// The undo file of a run that did not end, if it knows all objects that are left to write.
+    /// The undo file of a run that did not end, if this run goes on with it.
     fn interrupted(&self, place: &Place, host: &str, plan: &Plan) -> anyhow::Result<Option<UndoFile>> {
         let candidates = match &self.undo_file {
             Some(path) if path.exists() => vec![path.clone()],
             Some(_) => return Ok(None),
             None => undo_file::of_cluster(Path::new("."), host),
         };
+        let named = self.undo_file.is_some();
+        let mut stale = None;
         for path in candidates {
-            let named = self.undo_file.is_some();
             let (undo, _) = match undo_file::read(&path) {
                 Ok(read) => read,
                 Err(error) if named => return Err(error),
                 Err(_) => continue,
             };
-            let knows = |object: &ObjectPlan| {
-                let same = |saved: &Saved| {
-                    saved.to_string() == object.to_string()
-                        && Metadata::of(&saved.before).is_ok_and(|before| before.uid == object.before.uid)
-                };
-                undo.objects.iter().any(same)
-            };
-            if undo.unfinished()
-                && undo.command == "adopt"
-                && undo.cluster.uid == place.uid
-                && plan.changes().all(knows)
-            {
+            let cut_off = undo.unfinished() && undo.command == "adopt" && undo.cluster.uid == place.uid;
+            if cut_off && adopt::resumes(&undo, plan) {
                 let (file, _) = UndoFile::open(&path)?;
                 say(&format!(
                     "going on with the run that was cut off; how things stood before it is in {}",
@@ -77,11 +68,21 @@ impl AdoptArgs {
             }
             if named {
                 bail!(
-                    "{} is there already and is not the file of a run that was cut off here; nothing was changed. Name another \
-                     file with --undo-file",
+                    "{} is there already, and no run goes on with it: it tells of none that was cut off here, or something was \
+                     changed since, or another end is wanted now; nothing was changed. Name another file with --undo-file",
                     path.display()
                 );
             }
+            if cut_off {
+                stale.get_or_insert(path);
+            }
+        }
+        if let Some(path) = stale {
+            say(&format!(
+                "note: a run was cut off, and this one does not go on with it, because something was changed since or another end is \
+                 wanted now. To undo both, undo this run first, then: cni-steward adopt --undo {}",
+                quoted(&path.display().to_string())
+            ));
         }
         Ok(None)
     }

@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use super::desk::{Desk, assert_back, stored};
+use super::desk::{Desk, Stored, assert_back, stored};
 use crate::scene::assert_stamped_and_owned;
 use crate::support::Output;
-use crate::support::control_plane::{ControlPlane, Version};
+use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::fixtures;
 use crate::support::watchdog;
 
@@ -65,6 +65,49 @@ pub(super) fn all() {
     desk.die_at(&format!("after-write-{UNDO_WRITES}"), &words);
     desk.run(&words).ok();
     assert_back(&before, &stored(&plane), "killed after the last write of the undo");
+}
+
+/// With a file of its own for the second run, both can be undone.
+pub(super) fn stale() {
+    let plane = ControlPlane::start(Version::V1_36);
+    plane.eks_apply(fixtures::EKS_APPLY).ok();
+    let desk = Desk::at(&plane);
+    let annotate = |note: &str| {
+        let note = format!("note={note}");
+        let args = ["annotate", "--overwrite", "daemonset", "aws-node", "-n", "kube-system", &note];
+        plane.kubectl(User::Joe, &args).ok();
+    };
+    annotate("x");
+    for (colleague, more) in [(true, &[][..]), (false, &["--absorb", "kubectl-annotate"])] {
+        let before = stored(&plane);
+        desk.die_at("after-write-4", &["adopt", "--yes"]);
+        let first = desk.undo_file();
+        if colleague {
+            annotate("y");
+        }
+        let named = desk.run(&[&["adopt", "--yes", "--undo-file", &first], more].concat());
+        assert!(named.code == 2 && named.stderr.contains("no run goes on with it"), "{named}");
+        let output = desk.run(&[&["adopt", "--yes"], more].concat());
+        output.ok();
+        assert!(!output.stderr.contains("going on with"), "{output}");
+        let how = format!("undo this run first, then: cni-steward adopt --undo ./{first}");
+        assert!(output.stderr.contains(&how), "expected {how:?} in\n{output}");
+        let files = desk.undo_files();
+        assert_eq!((files.len(), &files[0]), (2, &first), "{output}");
+        for file in files.iter().rev() {
+            desk.run(&["adopt", "--undo", file, "--yes"]).ok();
+        }
+        if colleague {
+            let found = stored(&plane).pop().unwrap();
+            assert_eq!(found.object["metadata"]["annotations"]["note"], "y", "his stays");
+            annotate("x");
+        }
+        let but_for_him =
+            |all: &[Stored]| all.iter().take(all.len() - usize::from(colleague)).cloned().collect::<Vec<_>>();
+        assert_back(&but_for_him(&before), &but_for_him(&stored(&plane)), &format!("{more:?}"));
+        desk.end_pause();
+        desk.forget();
+    }
 }
 
 /// A person at a terminal, which `script` (util-linux) makes; without it there is nothing to see here.
