@@ -145,6 +145,7 @@ mod tests {
             installations: Vec::new(),
             webhooks: Vec::new(),
             fights: Vec::new(),
+            orphans: Vec::new(),
             unseen: Vec::new(),
         }
     }
