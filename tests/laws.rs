@@ -17,6 +17,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
+#[path = "support/laws/growth.rs"]
+mod growth;
 #[path = "support/laws/review.rs"]
 mod laws;
 
@@ -346,4 +348,61 @@ fn a_huge_list_moves_whole_and_the_answer_grows_with_what_changes_only() {
     };
     let (small, large) = (size(500, 500), size(4_000, 4_000));
     assert!(large < small * 9, "eight times the list: {small} bytes became {large}");
+}
+
+/// An UPDATE from one list to another by whom no field manager is told; a label that the second names was overwritten.
+fn update(list: &[String], old: &[String]) -> String {
+    let object = |managed_by: &str, list: &[String]| {
+        format!(
+            r#"{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{"app.kubernetes.io/managed-by":"{managed_by}"}},"managedFields":[{}]}}}}"#,
+            list.join(",")
+        )
+    };
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"7f0c","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"UPDATE","userInfo":{{"username":"admin"}},"object":{},"oldObject":{}}}}}"#,
+        object("eks", list),
+        object("Helm", old)
+    )
+}
+
+#[rstest::rstest]
+#[case::nobody_wrote("{}", "{}", 2_000)]
+#[case::all_hold_the_stamp_that_was_overwritten(STAMP, r#"{"f:spec":{}}"#, 500)]
+fn two_lists_of_many_managers_cost_no_more_than_their_length(
+    #[case] fields: &str,
+    #[case] before: &str,
+    #[case] managers: usize,
+) {
+    let policy = Policy::parse("policy.yaml", POLICIES[0]).unwrap();
+    let review = |managers: usize| {
+        let entry = |index: usize, fields: &str| text_of(&format!("client-{index}"), fields);
+        let list: Vec<String> = (0..managers).map(|index| entry(index, fields)).collect();
+        let old: Vec<String> = (0..managers).rev().map(|index| entry(index, before)).collect();
+        update(&list, &old)
+    };
+    let (small, large) = (review(managers), review(managers * growth::TIMES));
+    let costs = growth::excess(&small, &large, |body| {
+        let said = ask(body.as_bytes(), &policy);
+        assert_eq!((said.status, said.record.verdict), (200, "amend"), "{}", said.record.message);
+    });
+    assert_eq!(costs, None, "nanoseconds for eight times {managers} managers, and for all of them at once");
+}
+
+const STAMP: &str = r#"{"f:metadata":{"f:labels":{"f:app.kubernetes.io/managed-by":{}}},"f:spec":{}}"#;
+
+/// Entries that are the same but for their paths are compared with one that is long.
+#[test]
+fn many_entries_beside_a_long_one_cost_no_more_than_their_length() {
+    let policy = Policy::parse("policy.yaml", POLICIES[0]).unwrap();
+    let review = |entries: usize| {
+        let list = vec![text_of("client", STAMP); entries];
+        let paths: Vec<String> = (0..entries * 4).map(|index| format!(r#""f:{index}": {{}}"#)).collect();
+        update(&list, &[text_of("client", &format!(r#"{{"f:metadata":{{{}}}}}"#, paths.join(",")))])
+    };
+    let (small, large) = (review(200), review(200 * growth::TIMES));
+    let costs = growth::excess(&small, &large, |body| {
+        let said = ask(body.as_bytes(), &policy);
+        assert_eq!((said.status, said.record.verdict), (200, "amend"), "{}", said.record.message);
+    });
+    assert_eq!(costs, None, "nanoseconds for eight times 200 entries, and for all of them at once");
 }

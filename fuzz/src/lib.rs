@@ -9,6 +9,8 @@ pub mod targets;
 
 #[path = "../../tests/support/laws/fields.rs"]
 mod field_laws;
+#[path = "../../tests/support/laws/growth.rs"]
+mod growth;
 #[path = "../../tests/support/laws/review.rs"]
 mod review_laws;
 

@@ -5,6 +5,7 @@
 //! twice. Everything else passes through byte for byte, so that a newer API server's entries survive us.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::json::{Cursor, Malformed};
 use super::set::Set;
@@ -62,7 +63,7 @@ impl<'a> List<'a> {
     /// Reads the JSON text of a list; `None` for `null` and for what is no list.
     pub fn parse(raw: &'a str) -> Option<Self> {
         let mut cursor = Cursor::new(raw);
-        let list = read_list(&mut cursor, None).ok()?;
+        let list = read_list(&mut cursor, Beside::default()).ok()?;
         cursor.end().ok().map(|()| list)
     }
 
@@ -70,7 +71,7 @@ impl<'a> List<'a> {
     /// `beside` is the list of the same object's other version, whose sets mostly are the same.
     pub(crate) fn next(cursor: &mut Cursor<'a>, beside: Option<&Self>) -> Result<Option<Self>, Malformed> {
         let mut ahead = cursor.clone();
-        if let Ok(list) = read_list(&mut ahead, beside) {
+        if let Ok(list) = read_list(&mut ahead, Beside { list: beside, by_manager: None }) {
             *cursor = ahead;
             return Ok(Some(list));
         }
@@ -111,20 +112,46 @@ impl Operation {
     }
 }
 
-fn read_list<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<List<'a>, Malformed> {
+/// The sets of the object's other version.
+#[derive(Default)]
+struct Beside<'l, 'a> {
+    list: Option<&'l List<'a>>,
+    /// Made once an entry does not stand where its twin stands.
+    by_manager: Option<BTreeMap<&'l str, &'l str>>,
+}
+
+impl<'l> Beside<'l, '_> {
+    /// The set of an entry by the same manager, which mostly stands in the same place; `""` when there is none.
+    fn set(&mut self, place: usize, manager: Option<&str>) -> &'l str {
+        let manager = manager.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        let (Some(list), Some(manager)) = (self.list, manager) else { return "" };
+        let twin = list.entries.get(place).and_then(|entry| entry.known.as_ref());
+        if let Some(twin) = twin.filter(|twin| twin.manager == manager) {
+            return twin.fields;
+        }
+        let all = || list.known().map(|(_, known)| (&*known.manager, known.fields)).collect();
+        self.by_manager.get_or_insert_with(all).get(manager).copied().unwrap_or_default()
+    }
+}
+
+fn read_list<'a>(cursor: &mut Cursor<'a>, mut beside: Beside<'_, 'a>) -> Result<List<'a>, Malformed> {
     let mut entries = Vec::new();
     let start = cursor.start();
     cursor.items("a list was expected", |cursor| {
         if entries.len() >= MOST {
             return cursor.fail("more entries than an object can hold");
         }
-        entries.push(read_entry(cursor, beside)?);
+        entries.push(read_entry(cursor, entries.len(), &mut beside)?);
         Ok::<(), Malformed>(())
     })?;
     Ok(List { raw: cursor.since(start), entries })
 }
 
-fn read_entry<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<Entry<'a>, Malformed> {
+fn read_entry<'a>(
+    cursor: &mut Cursor<'a>,
+    place: usize,
+    beside: &mut Beside<'_, 'a>,
+) -> Result<Entry<'a>, Malformed> {
     let start = cursor.start();
     if cursor.token() != Some(b'{') {
         return Ok(Entry { raw: cursor.skip()?, known: None });
@@ -134,10 +161,8 @@ fn read_entry<'a>(cursor: &mut Cursor<'a>, beside: Option<&List<'a>>) -> Result<
     if !cursor.eat(b'}') {
         loop {
             let name = cursor.name()?;
-            let value = match parts.twin(beside).filter(|_| name == "fieldsV1") {
-                Some(twin) => cursor.skip_like(twin.fields)?,
-                None => cursor.skip()?,
-            };
+            let like = if name == "fieldsV1" { beside.set(place, parts.manager) } else { "" };
+            let value = cursor.skip_like(like)?;
             parts.take(name, value);
             if !cursor.eat(b',') {
                 break;
@@ -177,12 +202,6 @@ impl<'a> Parts<'a> {
             }
         };
         self.strange |= place.replace(value).is_some();
-    }
-
-    /// The first entry by the same manager in another list.
-    fn twin<'b>(&self, list: Option<&'b List<'a>>) -> Option<&'b Known<'a>> {
-        let manager = self.manager?.strip_prefix('"')?.strip_suffix('"')?;
-        list?.known().map(|(_, known)| known).find(|known| known.manager == manager)
     }
 
     fn known(self) -> Option<Known<'a>> {

@@ -4,37 +4,28 @@
 //! is the oldest), manager, apiVersion, subresource. The order matters because the check that spares an etcd
 //! write compares entries pair by pair (apiserver `fieldmanager/equality.go`).
 
-use std::cmp::Ordering;
-
 use jiff::Timestamp;
 
-use super::entry::Known;
+use super::entry::{Known, Operation};
 
 /// Seconds since 1970; none and what is no time count as 0, the oldest.
 fn seconds(time: Option<&str>) -> i64 {
     time.and_then(|time| time.parse::<Timestamp>().ok()).map_or(0, Timestamp::as_second)
 }
 
-/// How two entries stand to each other in a list that the API server wrote.
-pub(super) fn compare(a: &Known<'_>, b: &Known<'_>) -> Ordering {
-    a.operation
-        .cmp(&b.operation)
-        .then_with(|| seconds(a.time.as_deref()).cmp(&seconds(b.time.as_deref())))
-        .then_with(|| a.manager.cmp(&b.manager))
-        .then_with(|| a.api_version.cmp(&b.api_version))
-        .then_with(|| a.subresource.cmp(&b.subresource))
+/// What the API server sorts by, the first thing first.
+pub(super) type Key<'k> = (Operation, i64, &'k str, &'k str, &'k str);
+
+/// Where an entry stands in a list that the API server wrote.
+pub(super) fn key<'k>(known: &'k Known<'_>) -> Key<'k> {
+    let time = seconds(known.time.as_deref());
+    (known.operation, time, &known.manager, &known.api_version, &known.subresource)
 }
 
 /// Where `entry` belongs among `others`: before the first understood one that comes after it.
 pub(super) fn place<'k>(entry: &Known<'_>, others: impl Iterator<Item = Option<&'k Known<'k>>>) -> usize {
-    let mut count = 0;
-    for other in others {
-        if other.is_some_and(|known| compare(known, entry) == Ordering::Greater) {
-            break;
-        }
-        count += 1;
-    }
-    count
+    let own = key(entry);
+    others.take_while(|other| other.is_none_or(|known| key(known) <= own)).count()
 }
 
 /// The later of two times; what is no time never wins.

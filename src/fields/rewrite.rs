@@ -5,6 +5,7 @@
 //! the check that spares an etcd write.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::encode;
 use super::entry::{Entry, Known, List, Operation};
@@ -25,10 +26,44 @@ pub(super) enum Rest<'s, 'a> {
     Back(&'s Entry<'a>, &'s Known<'a>),
 }
 
+/// The stored entries about the object itself, by who wrote them, how and in which version; `None` where there are several.
+pub(super) struct Stored<'s, 'a>(BTreeMap<(&'s str, Operation, &'s str), Option<Before<'s, 'a>>>);
+
+struct Before<'s, 'a> {
+    entry: &'s Entry<'a>,
+    known: &'s Known<'a>,
+    /// Kept, since each of many entries may be compared with it.
+    canonical: Option<String>,
+}
+
+impl<'s, 'a: 's> Stored<'s, 'a> {
+    pub(super) fn of(list: &'s List<'a>) -> Self {
+        let mut all = BTreeMap::new();
+        for entry in &list.entries {
+            let Some(known) = entry.known.as_ref().filter(|known| known.is_root()) else { continue };
+            let before = Some(Before { entry, known, canonical: None });
+            all.entry(writer(known)).and_modify(|several| *several = None).or_insert(before);
+        }
+        Self(all)
+    }
+
+    /// The stored entry of whoever wrote `known`, if it says `text`, which is canonical.
+    fn saying(&mut self, known: &'s Known<'a>, text: &Pieces<'_>) -> Option<(&'s Entry<'a>, &'s Known<'a>)> {
+        let Before { entry, known, canonical } = self.0.get_mut(&writer(known))?.as_mut()?;
+        let encode = || known.set().map(|set| set.encode()).unwrap_or_default();
+        let same = *text == *known.fields || *text == **canonical.get_or_insert_with(encode);
+        same.then_some((*entry, *known))
+    }
+}
+
+fn writer<'k>(known: &'k Known<'_>) -> (&'k str, Operation, &'k str) {
+    (&known.manager, known.operation, &known.api_version)
+}
+
 /// Takes the paths of `wish.disown` out of an entry.
 pub(super) fn disown<'s, 'a: 's>(
     entry: &'s Entry<'a>,
-    old: Option<&'s List<'a>>,
+    stored: Option<&mut Stored<'s, 'a>>,
     wish: &Wish<'_, '_>,
 ) -> Rest<'s, 'a> {
     let Some(known) = entry.known.as_ref().filter(|known| known.is_root() && known.manager != wish.owner)
@@ -41,22 +76,12 @@ pub(super) fn disown<'s, 'a: 's>(
     if set.is_empty() {
         return Rest::Gone;
     }
-    let before = old.and_then(|old| {
-        single(old, |other| {
-            other.is_root()
-                && other.manager == known.manager
-                && other.operation == known.operation
-                && other.api_version == known.api_version
-        })
-    });
     let text = set.text();
-    match before {
-        Some((entry, known)) if says(known, &set, &text) => Rest::Back(entry, known),
-        _ => {
-            let time = known.time.as_deref();
-            Rest::Less(write(&known.manager, known.operation, &known.api_version, time, text))
-        }
+    if let Some((entry, known)) = stored.and_then(|stored| stored.saying(known, &text)) {
+        return Rest::Back(entry, known);
     }
+    let time = known.time.as_deref();
+    Rest::Less(write(&known.manager, known.operation, &known.api_version, time, text))
 }
 
 /// What an entry holds beside `paths`; `None` when it holds none of them, or cannot be read.

@@ -14,7 +14,7 @@ use super::entry::{Known, List, Operation};
 use super::gather::{Gathered, gather};
 use super::order;
 use super::pieces::Pieces;
-use super::rewrite::{self, Rest};
+use super::rewrite::{self, Rest, Stored};
 use super::set::Set;
 
 /// What the owner shall hold after the write.
@@ -92,30 +92,31 @@ fn rewritten<'s, 'a: 's>(
     let gathered = gather(list, wish, left)?;
     let mut changed = !gathered.is_settled();
     let mut rows: Vec<Row<'s, 'a>> = Vec::with_capacity(list.entries.len() + 1);
-    let mut back = Vec::new();
+    let mut back: Vec<(order::Key<'s>, Row<'s, 'a>)> = Vec::new();
+    let mut stored = old.filter(|_| !wish.disown.is_empty()).map(Stored::of);
     for (place, entry) in list.entries.iter().enumerate() {
         if gathered.takes(place) {
             continue;
         }
         let known = entry.known.as_ref();
-        match rewrite::disown(entry, old, wish) {
+        match rewrite::disown(entry, stored.as_mut(), wish) {
             Rest::Same => {
                 rows.push(Row { text: entry.raw.into(), place, known });
                 continue;
             }
             Rest::Gone => {}
             Rest::Less(text) => rows.push(Row { text, place, known }),
-            Rest::Back(stored, known) => back.push((stored, known, place)),
+            Rest::Back(stored, known) => {
+                let row = Row { text: stored.raw.into(), place, known: Some(known) };
+                back.push((order::key(known), row));
+            }
         }
         changed = true;
-    }
-    for (stored, known, place) in back {
-        let at = order::place(known, rows.iter().map(|row| row.known));
-        rows.insert(at.min(rows.len()), Row { text: stored.raw.into(), place, known: Some(known) });
     }
     if !changed {
         return None;
     }
+    let mut rows = put_back(rows, back);
     if !gathered.set.is_empty() {
         add_owner(&mut rows, &gathered, list, old, wish);
     }
@@ -153,6 +154,28 @@ struct Row<'s, 'a> {
     /// Where it, or what it was made of, stood in the list under review.
     place: usize,
     known: Option<&'s Known<'a>>,
+}
+
+/// Puts entries back, each before the first understood one that comes after it.
+fn put_back<'s, 'a>(
+    rows: Vec<Row<'s, 'a>>,
+    mut back: Vec<(order::Key<'s>, Row<'s, 'a>)>,
+) -> Vec<Row<'s, 'a>> {
+    if back.is_empty() {
+        return rows;
+    }
+    back.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut all = Vec::with_capacity(rows.len() + back.len() + 1);
+    let mut back = back.into_iter().peekable();
+    for row in rows {
+        let key = row.known.map(order::key);
+        while let Some((_, earlier)) = back.next_if(|(own, _)| key.is_some_and(|key| *own < key)) {
+            all.push(earlier);
+        }
+        all.push(row);
+    }
+    all.extend(back.map(|(_, row)| row));
+    all
 }
 
 /// Puts the owner's entry in its place.

@@ -4,8 +4,10 @@
 //! proof. A review carries no field manager when the client sent none; the API server then named one after the
 //! User-Agent, and the entry that this write changed tells it (apiserver `handlers/create.go`).
 
+use std::collections::BTreeSet;
+
 use super::rules::{ADDON_MANAGER, EKS, Policy};
-use crate::fields::entry::{Known, List};
+use crate::fields::entry::{Known, List, Operation};
 
 /// Our own field manager.
 pub const STEWARD: &str = "cni-steward";
@@ -47,17 +49,10 @@ impl<'a> Writer<'a> {
 /// The API server gives the writer's entry a new time (or none, when a no-op apply brought it back); an entry that only
 /// lost paths to the writer keeps its own.
 pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str {
+    let before: BTreeSet<_> = roots(old).map(stamp).collect();
     let mut found = "";
-    for known in list.into_iter().flat_map(|list| &list.entries).filter_map(|entry| entry.known.as_ref()) {
-        let same = |before: &Known<'_>| {
-            before.manager == known.manager
-                && before.operation == known.operation
-                && before.subresource == known.subresource
-                && before.time == known.time
-        };
-        let untouched =
-            old.is_some_and(|old| old.entries.iter().filter_map(|entry| entry.known.as_ref()).any(same));
-        if known.is_root() && !untouched && found != known.manager {
+    for known in roots(list).filter(|known| !before.contains(&stamp(known))) {
+        if found != known.manager {
             if !found.is_empty() {
                 return "";
             }
@@ -65,4 +60,14 @@ pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str 
         }
     }
     found
+}
+
+fn roots<'l, 'a>(list: Option<&'l List<'a>>) -> impl Iterator<Item = &'l Known<'a>> {
+    let entries = list.into_iter().flat_map(|list| &list.entries);
+    entries.filter_map(|entry| entry.known.as_ref()).filter(|known| known.is_root())
+}
+
+/// Who wrote an entry, how and when.
+fn stamp<'k>(known: &'k Known<'_>) -> (&'k str, Operation, Option<&'k str>) {
+    (&known.manager, known.operation, known.time.as_deref())
 }

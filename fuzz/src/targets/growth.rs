@@ -1,13 +1,16 @@
 //! Whether a piece of a review that is repeated eight times as often costs much more than eight times as much.
 //!
-//! What is drawn is the piece and the place where it is repeated. CPU time of this thread is measured, not time, so that
-//! other work on the machine does not count; and it is measured again before anything is said.
+//! What is drawn is the piece, the place where it is repeated, and what is written over: nothing, or an object whose list
+//! has as many entries.
 
 use std::fmt::Write as _;
 
 use crate::Target;
 use crate::draw::Draw;
+use crate::growth::{TIMES, excess};
 use crate::review_laws::ask;
+
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -21,52 +24,51 @@ pub const TARGET: Target = Target {
 
 /// Bytes of the smaller review: below, what does not grow weighs too much.
 const SMALL: usize = 16 << 10;
-/// How often the piece is repeated more in the larger one.
-const TIMES: usize = 8;
-/// The larger review may cost so many times what eight smaller ones cost: n log n and caches that overflow stay below, n² is 8.
-const MOST: u128 = 3;
-/// Nanoseconds below which nothing is measured: the kernel adds up a thread's time in ticks of four milliseconds.
-const LEAST: u128 = 16_000_000;
+/// The same where two lists are compared: steps are cheap, so it takes more of them.
+const SMALL_UPDATE: usize = 4 * SMALL;
 
 fn run(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     let policy = &super::policy::all()[draw.below(super::policy::all().len())];
-    let place = draw.below(9);
+    let place = draw.below(10);
     let (manager, fields, text) = (draw.manager(), draw.fields(), draw.text());
-    let piece = |at: usize| piece(place, at, &manager, &fields, &text);
-    let times = SMALL / piece(1000).len().max(1) + 1;
-    let (small, large) = (review(place, times, &piece), review(place, times * TIMES, &piece));
-    let cost = |body: &str, times: usize| {
-        let before = cpu();
-        for _ in 0..times {
-            let said = ask(body.as_bytes(), policy);
-            drop(said.body.whole(body.as_bytes()));
-        }
-        cpu().saturating_sub(before)
+    let (update, reversed, untold) = (draw.flag(), draw.flag(), draw.flag());
+    let stamped = format!(r#"{{"f:metadata":{{"f:labels":{{"f:{MANAGED_BY}":{{}}}}}},"f:spec":{{}}}}"#);
+    let new = |at: usize| match place {
+        9 => piece(1, at, &manager, &stamped, &text),
+        _ => piece(place, at, &manager, &fields, &text),
     };
-    let (mut of_small, mut of_large) = (0, cost(&large, 1));
-    // Only what takes long is looked at more closely, and only what does so each time is told.
-    for _ in 0..3 {
-        if of_large < LEAST {
-            return;
-        }
-        (of_small, of_large) = (cost(&small, 4 * TIMES), cost(&large, 4));
-        if of_large < MOST * of_small.max(LEAST) {
-            return;
-        }
+    let old = |at: usize| match place {
+        9 => piece(1, at, &manager, r#"{"f:spec":{}}"#, &text),
+        _ => new(at),
+    };
+    let length = if update { SMALL_UPDATE } else { SMALL };
+    let times = length / new(1000).len().max(1) + 1;
+    let written = |times: usize| {
+        let all = joined(place, (0..times).map(new));
+        let before = match (update, reversed) {
+            (false, _) => None,
+            (true, false) => Some(joined(place, (0..times).map(old))),
+            (true, true) => Some(joined(place, (0..times).rev().map(old))),
+        };
+        let before = before.map_or("null".to_owned(), |all| holding(place, &all, times, "Helm"));
+        let groups = if place == 6 { all.as_str() } else { "" };
+        review(&holding(place, &all, times, "eks"), &before, groups, if untold { "" } else { "eks" })
+    };
+    let (small, large) = (written(times), written(times * TIMES));
+    let costs = excess(&small, &large, |body| {
+        let said = ask(body.as_bytes(), policy);
+        drop(said.body.whole(body.as_bytes()));
+    });
+    if let Some((of_small, of_large)) = costs {
+        panic!(
+            "{TIMES} times {} bytes cost {of_small} ns, {} bytes {of_large} ns; place {place}, update {update}, \
+             reversed {reversed}, untold {untold}, piece {}",
+            small.len(),
+            large.len(),
+            new(1)
+        );
     }
-    panic!(
-        "{TIMES} times {} bytes cost {of_small} ns, {} bytes {of_large} ns; place {place}, piece {}",
-        small.len(),
-        large.len(),
-        piece(1)
-    );
-}
-
-/// Nanoseconds that this thread has run.
-fn cpu() -> u128 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 fn piece(place: usize, at: usize, manager: &str, fields: &str, text: &str) -> String {
@@ -90,29 +92,42 @@ fn piece(place: usize, at: usize, manager: &str, fields: &str, text: &str) -> St
     }
 }
 
-/// A CREATE by `eks` with the piece so many times in this place.
-fn review(place: usize, times: usize, piece: &dyn Fn(usize) -> String) -> String {
+/// All the pieces, as they stand in this place.
+fn joined(place: usize, pieces: impl Iterator<Item = String>) -> String {
     let mut all = String::new();
-    for at in 0..times {
-        write!(all, "{}{}", if at > 0 && place != 8 { "," } else { "" }, piece(at))
-            .expect("a String takes all");
+    for (at, piece) in pieces.enumerate() {
+        write!(all, "{}{piece}", if at > 0 && place != 8 { "," } else { "" }).expect("a String takes all");
     }
+    all
+}
+
+/// An object with so many pieces in this place.
+fn holding(place: usize, all: &str, times: usize, managed_by: &str) -> String {
     let entry = |fields: &str| {
         format!(
             r#"{{"manager":"eks","operation":"Update","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{fields}}}"#
         )
     };
-    let mut list = "[]".to_owned();
-    let (mut groups, mut labels) = (String::new(), String::new());
-    match place {
-        0 | 1 => list = format!("[{all}]"),
-        2..=5 => list = format!("[{},{}]", entry(&format!("{{{all}}}")), entry(r#"{"f:spec":{}}"#)),
-        6 => groups = all,
-        7 => labels = all,
+    let list = match place {
+        0 | 1 | 9 => format!("[{all}]"),
+        2..=5 => format!("[{},{}]", entry(&format!("{{{all}}}")), entry(r#"{"f:spec":{}}"#)),
+        6 | 7 => "[]".to_owned(),
         // Deep, not long.
-        _ => list = format!("[{}]", entry(&format!("{{{all}}}{}", "}".repeat(times)))),
-    }
+        _ => format!("[{}]", entry(&format!("{{{all}}}{}", "}".repeat(times)))),
+    };
+    let labels = match place {
+        7 => all.to_owned(),
+        9 => format!(r#""{MANAGED_BY}":"{managed_by}""#),
+        _ => String::new(),
+    };
     format!(
-        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"7f0c","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"CREATE","userInfo":{{"username":"admin","groups":[{groups}]}},"object":{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{{labels}}},"managedFields":{list}}}}},"oldObject":null,"options":{{"fieldManager":"eks"}}}}}}"#
+        r#"{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","labels":{{{labels}}},"managedFields":{list}}}}}"#
+    )
+}
+
+fn review(object: &str, old: &str, groups: &str, manager: &str) -> String {
+    let operation = if old == "null" { "CREATE" } else { "UPDATE" };
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"7f0c","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"{operation}","userInfo":{{"username":"admin","groups":[{groups}]}},"object":{object},"oldObject":{old},"options":{{"fieldManager":"{manager}"}}}}}}"#
     )
 }
