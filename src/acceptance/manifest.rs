@@ -80,7 +80,7 @@ impl Manifest {
             let Some(object) = read(&place, line, &text)? else { continue };
             let from_crds = source(&text).map_or_else(
                 || object.get("kind").is_some_and(|kind| kind == "CustomResourceDefinition"),
-                |path| path.split('/').nth(1) == Some("crds"),
+                in_crds,
             );
             let document = Document { number: index + 1, line, from_crds, object };
             let title = document.title(namespace);
@@ -141,6 +141,17 @@ fn source(text: &str) -> Option<&str> {
         .map(str::trim)
         .take_while(|line| line.is_empty() || line.starts_with('#'))
         .find_map(|line| line.strip_prefix("# Source: "))
+}
+
+/// Whether Helm's path is into the `crds/` folder of the chart, or of a chart in its `charts/`, however deep.
+fn in_crds(path: &str) -> bool {
+    let mut folders = path.split('/').skip(1);
+    loop {
+        match folders.next() {
+            Some("charts") => drop(folders.next()),
+            folder => return folder == Some("crds"),
+        }
+    }
 }
 
 fn read(place: &str, line: usize, text: &str) -> Result<Option<Value>, ManifestError> {

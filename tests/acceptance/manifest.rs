@@ -27,6 +27,11 @@ fn helm_s_comment_says_whether_a_crd_comes_from_crds() {
     let from = |comment: &str| read(&format!("---\n{comment}{CRD}")).unwrap().documents[0].from_crds;
     assert!(from("# Source: aws-vpc-cni/crds/c.yaml\n"));
     assert!(!from("# Source: aws-vpc-cni/templates/c.yaml\n"));
+    assert!(from("# Source: parent/charts/aws-vpc-cni/crds/c.yaml\n"));
+    assert!(from("# Source: parent/charts/charts/charts/crds/crds/deeper/c.yaml\n"));
+    assert!(!from("# Source: parent/charts/crds/templates/c.yaml\n"));
+    assert!(!from("# Source: aws-vpc-cni/templates/crds/c.yaml\n"));
+    assert!(!from("# Source: crds/templates/c.yaml\n"));
     assert!(from(""), "without a comment a CRD is taken for one of crds/");
 }
 
