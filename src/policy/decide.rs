@@ -150,6 +150,9 @@ impl<'a> Case<'_, 'a> {
         let mut would = Vec::new();
         let mut unheard = Told::default();
         match self.adopt(&mut unheard) {
+            (Verdict::Amend(_), Reason::ManagedAddonMarked, _) => {
+                would.push("Adopt would mark it as the managed add-on's and leave it alone".to_owned());
+            }
             (Verdict::Amend(_), _, message) => would.push(format!("Adopt would {message}")),
             (Verdict::Leave, Reason::OtherRelease | Reason::AnnotationsFull, message) => {
                 would.push(format!("Adopt would leave it: {message}"));

@@ -28,6 +28,16 @@ fn it_is_silent_where_nothing_would_happen() {
 }
 
 #[test]
+fn it_says_that_a_write_of_the_managed_addon_would_be_marked() {
+    let seen = Write::create(&daemon_set()).addon().judge(&Policy::default());
+    seen.assert_left("observed");
+    assert_eq!(
+        seen.warnings(),
+        ["cni-steward observes: Adopt would mark it as the managed add-on's and leave it alone"]
+    );
+}
+
+#[test]
 fn it_says_nothing_about_blocking_what_block_lets_through() {
     let seen = Write::create(&target("ConfigMap")).judge(&Policy::default());
     assert!(seen.warnings().iter().all(|text| !text.contains("Block")), "{:?}", seen.warnings());
