@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::Limits;
 use super::body::{self, Body, Budget};
@@ -61,12 +62,10 @@ impl Front {
             return Err(Refusal::Method { allow: "POST" });
         }
         readable(request.headers())?;
-        self.metrics.in_flight.inc();
+        let _counted = Counted::new(&self.metrics.in_flight);
         let Limits { body_bytes, body: patience, .. } = self.limits;
         let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await;
-        let reply = body.and_then(|body| self.decide(body));
-        self.metrics.in_flight.dec();
-        reply
+        body.and_then(|body| self.decide(body))
     }
 
     /// The self-probe's own object: answered with the leaf that the API server trusted to ask. It has to shake hands anew
@@ -140,6 +139,22 @@ impl Desk for Front {
             Ok(reply) => reply,
             Err(refusal) => self.refuse(&refusal, request).await,
         }
+    }
+}
+
+/// One more in a gauge until it is dropped, also by whoever gives up the connection in between.
+struct Counted<'g>(&'g Gauge);
+
+impl<'g> Counted<'g> {
+    fn new(gauge: &'g Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -49,6 +49,27 @@ async fn at_the_cap_the_idle_go_and_those_in_flight_stay() {
     assert_eq!(asking.reply().await.unwrap().status, 200);
 }
 
+#[tokio::test]
+async fn a_review_that_is_given_up_for_a_newcomer_is_not_counted_as_in_flight() {
+    let limits = Limits {
+        connections: 1,
+        lag: Duration::from_millis(50),
+        body: Duration::from_mins(2),
+        idle: Duration::from_mins(2),
+        ..short()
+    };
+    let server = start(limits, echo).await;
+    let mut slow = server.connect().await;
+    let whole = post("{}");
+    slow.send(&whole[..whole.len() - 1]).await;
+    server.counts("cni_steward_reviews_in_flight 1").await;
+    let mut new = server.connect().await;
+    assert!(slow.is_closed().await);
+    new.send(&whole).await;
+    assert_eq!(new.reply().await.unwrap().status, 200);
+    server.counts("cni_steward_reviews_in_flight 0").await;
+}
+
 /// Fault 32: out of file descriptors. It must not spin, and recover.
 #[tokio::test]
 async fn without_file_descriptors_it_waits_and_recovers() {
