@@ -214,6 +214,9 @@ impl<'a> Parts<'a> {
         };
         // The API server leaves an empty name or namespace out, so a missing one may only come later.
         let Some(name) = &self.name else { return false };
+        if kind.namespaced() && self.namespace.is_none() {
+            return false;
+        }
         target(kind, operation, text(&self.subresource), text(&self.namespace), name, names).is_none()
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::write::{Write, adopt, daemon_set, see, target};
+use super::write::{Write, adopt, daemon_set, policy, see, target};
 
 #[test]
 fn fault_18_deletion_subresources_and_connections_pass() {
@@ -70,20 +70,39 @@ fn a_live_pause_keeps_our_hands_off() {
     Write::update(&daemon_set(), &object).judge(&adopt()).assert_left("paused");
 }
 
+/// Every order of these.
+fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
+    let Some((first, rest)) = all.split_first() else { return vec![Vec::new()] };
+    let with_first =
+        |order: Vec<T>| (0..all.len()).map(move |at| [&order[..at], &[first.clone()], &order[at..]].concat());
+    orders(rest).into_iter().flat_map(with_first).collect()
+}
+
 #[test]
 fn keys_in_any_order_are_understood() {
-    let review = Write::create(&daemon_set()).review;
-    let request = review["request"].as_object().unwrap();
-    let reversed: serde_json::Map<String, Value> =
-        request.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let body = json!({"request": reversed, "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"});
-    assert_eq!(see(body.to_string().as_bytes(), &adopt()).reason(), "adopted");
-    let pods = Write::create(&target("DaemonSet"))
-        .set("resource", json!({"group": "", "version": "v1", "resource": "pods"}))
-        .review;
-    let body =
-        json!({"request": pods["request"], "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"});
-    assert_eq!(see(body.to_string().as_bytes(), &adopt()).reason(), "outside-catalogue");
+    let block = policy("mode: Block");
+    let pods = json!({"group": "", "version": "v1", "resource": "pods"});
+    for (review, reason) in [
+        (Write::create(&target("DaemonSet")), "blocked"),
+        (Write::create(&target("ClusterRole")), "blocked"),
+        (Write::create(&target("DaemonSet")).set("namespace", json!("default")), "outside-catalogue"),
+        (Write::create(&target("DaemonSet")).set("resource", pods), "outside-catalogue"),
+    ] {
+        let request = review.review["request"].as_object().unwrap();
+        for order in orders(&["uid", "resource", "name", "namespace", "operation", "object"]) {
+            let told = order.iter().map(|key| ((*key).to_owned(), request[*key].clone()));
+            let rest = request.iter().filter(|(key, _)| !order.contains(&key.as_str()));
+            let rest = rest.map(|(key, value)| (key.clone(), value.clone()));
+            let request: serde_json::Map<String, Value> = told.chain(rest).collect();
+            let (version, kind) = ("admission.k8s.io/v1", "AdmissionReview");
+            for body in [
+                json!({"apiVersion": version, "kind": kind, "request": request}),
+                json!({"request": request, "apiVersion": version, "kind": kind}),
+            ] {
+                assert_eq!(see(body.to_string().as_bytes(), &block).reason(), reason, "{order:?}");
+            }
+        }
+    }
 }
 
 #[test]
