@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +25,7 @@ use super::Limits;
 use super::drain::{Drain, Stage};
 use super::outgoing::Outgoing;
 use super::pace::Paced;
-use super::seats::Seat;
+use super::seats::{InFlight, Seat};
 use super::tls;
 use crate::telemetry::metrics::Metrics;
 
@@ -107,8 +109,7 @@ impl<D: Desk> House<D> {
             if self.drain.stage() > Stage::Serving {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            drop(in_flight);
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Sending { body, _in_flight: in_flight }))
         });
         let stream = Paced::new(stream, Arc::clone(seat), self.limits);
         let mut connection = pin!(
@@ -143,6 +144,32 @@ impl<D: Desk> House<D> {
         if seat.is_fresh() {
             sleep(self.limits.linger).await;
         }
+    }
+}
+
+/// An answer whose request is in flight until the last of it is taken: a long one is made on the way.
+struct Sending {
+    body: Outgoing,
+    _in_flight: InFlight,
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -9,7 +9,11 @@ use tokio::net::TcpStream;
 use crate::client::{Client, post, trusting};
 use crate::program::{Program, arg, refused, serve, until};
 use crate::server::{echo, echoing, short, start};
+use cni_steward::admission::answer;
+use cni_steward::policy::Policy;
+use cni_steward::server::Limits;
 use cni_steward::server::drain::Stage;
+use cni_steward::telemetry::clock;
 
 const READY: &str = "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -48,6 +52,35 @@ async fn closing_ends_idle_connections_and_finishes_what_is_in_flight() {
     assert_eq!(fresh.reply().await.unwrap().status, 200);
     assert_eq!(server.task.await.unwrap(), 0, "nothing was cut");
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+/// An answer of 16 MB, which no socket takes at once.
+#[tokio::test]
+async fn closing_waits_for_who_is_still_taking_a_long_answer() {
+    let limits = Limits {
+        body_bytes: 32 << 20,
+        budget_bytes: 64 << 20,
+        body: Duration::from_mins(2),
+        answer: Duration::from_mins(2),
+        finish: Duration::from_mins(2),
+        ..short()
+    };
+    let policy = Policy::parse("policy.yaml", "mode: Adopt").unwrap();
+    let server = start(limits, move |body| answer(body, &policy, clock::now())).await;
+    let fields: Vec<String> =
+        (0..65_000).map(|index| format!(r#""f:{index:05}{}":{{}}"#, "x".repeat(195))).collect();
+    let review = format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"u","resource":{{"group":"apps","version":"v1","resource":"daemonsets"}},"name":"aws-node","namespace":"kube-system","operation":"CREATE","userInfo":{{"username":"x"}},"object":{{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{{"name":"aws-node","namespace":"kube-system","managedFields":[{{"manager":"eks","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{{"f:spec":{{{}}}}}}}]}}}},"options":{{"fieldManager":"eks"}}}}}}"#,
+        fields.join(",")
+    );
+    let mut client = server.connect().await;
+    client.send(post(&review)).await;
+    server.counts("cni_steward_review_duration_seconds_count 1").await;
+    server.lever.advance(Stage::Closed);
+    tokio::time::sleep(short().linger * 3).await;
+    let reply = client.reply().await.expect("a whole answer");
+    assert!(reply.status == 200 && reply.body.len() > 16 << 20, "{}", reply.body.len());
+    assert_eq!(server.task.await.unwrap(), 0, "nothing was cut");
 }
 
 /// A client as the API server's: keeps its connection until told to drop it, and connects again.
