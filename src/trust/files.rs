@@ -51,14 +51,7 @@ impl Files {
         if let Some(ca) = &self.ca {
             let bundle = chain::read(&read(ca)?).map_err(at(ca))?;
             chain::authorities(&bundle).map_err(at(ca))?;
-            if let Some(Err(why)) =
-                bundle.iter().map(|authority| in_time(authority, now)).min_by_key(Result::is_err)
-            {
-                return Err(TrustError::unusable(ca, why));
-            }
-            chain::leads_to(&chain, &bundle).map_err(|why| {
-                TrustError::unusable(&self.cert, format!("it does not lead to {}: {why}", ca.display()))
-            })?;
+            self.trusted(&chain, ca, bundle, now)?;
         }
         let mut notes = Vec::new();
         if leaf.names.is_empty() {
@@ -68,6 +61,34 @@ impl Files {
             ));
         }
         Ok(Loaded { certified, begins: leaf.not_before, expires: leaf.not_after, notes })
+    }
+
+    /// Checks that the chain leads to an authority that is valid now.
+    fn trusted(
+        &self,
+        chain: &[Certificate],
+        ca: &Path,
+        bundle: Vec<Certificate>,
+        now: Timestamp,
+    ) -> Result<(), TrustError> {
+        let (mut valid, mut late) = (Vec::new(), Vec::new());
+        for authority in bundle {
+            match in_time(&authority, now) {
+                Ok(()) => valid.push(authority),
+                Err(why) => late.push((authority, why)),
+            }
+        }
+        if let ([], [(_, why), ..]) = (valid.as_slice(), late.as_slice()) {
+            return Err(TrustError::unusable(ca, why));
+        }
+        let Err(wrong) = chain::leads_to(chain, &valid) else { return Ok(()) };
+        for (authority, why) in late {
+            if chain::leads_to(chain, &[authority.clone()]).is_ok() {
+                let (cert, name) = (self.cert.display(), &authority.subject);
+                return Err(TrustError::unusable(ca, format!("{cert} leads to {name:?} in it, and {why}")));
+            }
+        }
+        Err(TrustError::unusable(&self.cert, format!("it does not lead to {}: {wrong}", ca.display())))
     }
 }
 
@@ -94,4 +115,38 @@ fn read(path: &Path) -> Result<String, TrustError> {
         return Err(TrustError::unusable(path, "it is larger than 1 MiB; expected a PEM text"));
     }
     String::from_utf8(bytes).map_err(|_| TrustError::unusable(path, "it is not text; expected PEM"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{Pair, authority, leaf};
+
+    #[test]
+    fn an_authority_that_is_not_valid_now_vouches_for_nothing_beside_one_that_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let path = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let valid = authority::make(now).unwrap();
+        let future = authority::make(now + SignedDuration::from_hours(48)).unwrap();
+        let bundle = path("ca.crt", &format!("{}{}", future.cert, valid.cert));
+        let load = |authority: &Pair| {
+            let leaf = leaf::make(now, authority, &["localhost".parse().unwrap()]).unwrap();
+            let (cert, key) = (path("tls.crt", &leaf.cert), path("tls.key", &leaf.key));
+            Files { cert, key, ca: Some(bundle.clone()) }.load(now)
+        };
+        load(&valid).unwrap();
+        let error = load(&future).unwrap_err().to_string();
+        let name = &Certificate::read(&future.cert).unwrap().subject;
+        let expected = format!(
+            "{}: {} leads to {name:?} in it, and it is valid only from 2026-01-0",
+            bundle.display(),
+            folder.path().join("tls.crt").display()
+        );
+        assert!(error.starts_with(&expected), "{error}");
+    }
 }
