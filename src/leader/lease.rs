@@ -135,7 +135,7 @@ impl Candidate {
             tracing::info!(lease = %self.reference, holder = self.view.holder(), "the lease has another holder");
         }
         let written = match self.view.next(self.begun.elapsed()) {
-            Step::Wait(pause) => return Ok(pause.min(LOOK_EVERY + self.stagger())),
+            Step::Wait(pause) => return Ok(look_again(pause, self.stagger())),
             Step::Create => self.write(None).await,
             Step::Take { over } | Step::Renew { over } => self.write(Some(&over)).await,
         };
@@ -246,9 +246,27 @@ impl Candidate {
     }
 }
 
+/// When to look again, of which replicas make something different each time; never later, or a hand-over would last longer.
+fn look_again(pause: Duration, stagger: Duration) -> Duration {
+    pause.min(LOOK_EVERY.saturating_sub(stagger))
+}
+
 /// Whatever ends it, a panic too: without a candidate nobody renews, so nobody may write.
 impl Drop for Candidate {
     fn drop(&mut self) {
         self.end_term();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_that_look_together_do_not_go_on_so_and_none_looks_later() {
+        let [none, some, most] = [0, 150, 399].map(Duration::from_millis);
+        let looks = [none, some, most].map(|stagger| look_again(LOOK_EVERY, stagger));
+        assert_eq!(looks, [LOOK_EVERY, LOOK_EVERY - some, LOOK_EVERY - most]);
+        assert_eq!(look_again(some, most), some, "a lease that ends is taken at its end");
     }
 }
