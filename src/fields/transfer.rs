@@ -164,7 +164,7 @@ fn put_back<'s, 'a>(
     if back.is_empty() {
         return rows;
     }
-    back.sort_by(|(a, _), (b, _)| a.cmp(b));
+    back.sort_by_key(|(key, _)| *key);
     let mut all = Vec::with_capacity(rows.len() + back.len() + 1);
     let mut back = back.into_iter().peekable();
     for row in rows {

@@ -83,7 +83,7 @@ impl Files {
         }
         let Err(wrong) = chain::leads_to(chain, &valid) else { return Ok(()) };
         for (authority, why) in late {
-            if chain::leads_to(chain, &[authority.clone()]).is_ok() {
+            if chain::leads_to(chain, std::slice::from_ref(&authority)).is_ok() {
                 let (cert, name) = (self.cert.display(), &authority.subject);
                 return Err(TrustError::unusable(ca, format!("{cert} leads to {name:?} in it, and {why}")));
             }

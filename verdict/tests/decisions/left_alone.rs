@@ -73,8 +73,9 @@ fn a_live_pause_keeps_our_hands_off() {
 /// Every order of these.
 fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
     let Some((first, rest)) = all.split_first() else { return vec![Vec::new()] };
-    let with_first =
-        |order: Vec<T>| (0..all.len()).map(move |at| [&order[..at], &[first.clone()], &order[at..]].concat());
+    let with_first = |order: Vec<T>| {
+        (0..all.len()).map(move |at| [&order[..at], std::slice::from_ref(first), &order[at..]].concat())
+    };
     orders(rest).into_iter().flat_map(with_first).collect()
 }
 
