@@ -12,7 +12,7 @@ use super::installation::{Installation, Webhook};
 use super::network::{Network, ready_on, selector};
 use super::orphan::{self, Orphan};
 use super::release::{self, FluxRelease, HelmRelease};
-use super::{Fight, Inventory, Item, Node, PolicySource, Unseen, text};
+use super::{Fight, Inventory, Item, Live, Node, PolicySource, Presence, Unseen, text};
 use crate::cluster::instance::Place;
 use crate::cluster::{ApiError, Cluster, Query, Reference};
 use crate::policy::rules::Names;
@@ -80,10 +80,9 @@ pub async fn read(cluster: &Cluster, wish: Wish) -> Result<Inventory, ApiError> 
         policy.owner.release.as_ref().map(|release| (&*release.namespace, &*release.name)),
         &targets,
     );
-    let own = targets.iter().find(|item| item.kind == Some(Kind::DaemonSet)).and_then(Item::live);
-    let own = own.and_then(|live| serde_json::from_str::<Value>(live.text.get()).ok());
+    let own = targets.iter().find(|item| item.kind == Some(Kind::DaemonSet)).map(|item| &item.state);
     let before = flux.absent;
-    let last = reading.last_round(&mut networks, own.as_ref(), &names, &asked, before).await;
+    let last = reading.last_round(&mut networks, own, &names, &asked, before).await;
     for node in &mut nodes {
         node.vpc_cni = last.vpc_cni.contains(&node.name);
     }
@@ -180,7 +179,7 @@ impl Reading<'_> {
     async fn last_round(
         &mut self,
         networks: &mut [Network],
-        own: Option<&Value>,
+        own: Option<&Presence>,
         names: &Names,
         releases: &BTreeSet<release::Name>,
         flux_before: bool,
@@ -193,8 +192,15 @@ impl Reading<'_> {
                 questions.push(Question::get(CONFIG_MAP, Some(&network.namespace), &network.settings));
             }
         }
-        let labels = own.map_or(orphan::LABEL.to_owned(), selector);
-        questions.push(Question::list(POD, Some(&names.namespace), Query::labelled(labels)));
+        let of_live = |live: &Live| serde_json::from_str(live.text.get()).ok().map(|own| selector(&own));
+        let labels = match own {
+            Some(Presence::Stands(live)) => of_live(live),
+            Some(Presence::Absent) => Some(orphan::LABEL.to_owned()),
+            _ => None,
+        };
+        if let Some(labels) = labels {
+            questions.push(Question::list(POD, Some(&names.namespace), Query::labelled(labels)));
+        }
         let namespaces: BTreeSet<&String> = releases.iter().map(|(namespace, _)| namespace).collect();
         for namespace in namespaces {
             let called: Vec<&str> =
@@ -219,7 +225,7 @@ impl Reading<'_> {
                     if namespace == names.namespace {
                         last.vpc_cni.extend(ready_on(&pods, &names.name));
                     }
-                    if namespace == names.namespace && own.is_none() {
+                    if namespace == names.namespace && matches!(own, Some(Presence::Absent)) {
                         last.orphans.extend(pods.iter().filter_map(|pod| Orphan::of(pod, &names.name)));
                     }
                 }
