@@ -366,7 +366,7 @@ fn update(list: &[String], old: &[String]) -> String {
 }
 
 #[rstest::rstest]
-#[case::nobody_wrote("{}", "{}", 2_000)]
+#[case::nobody_wrote("{}", "{}", 1_000)]
 #[case::all_hold_the_stamp_that_was_overwritten(STAMP, r#"{"f:spec":{}}"#, 500)]
 fn two_lists_of_many_managers_cost_no_more_than_their_length(
     #[case] fields: &str,
