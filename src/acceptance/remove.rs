@@ -4,12 +4,11 @@
 //! key and so stays right when the list changes in between (kubernetes `strategicpatch`: `$patch: delete`,
 //! `$deleteFromPrimitiveList`).
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use crate::fields::element::Element;
 use crate::fields::value::Value as KeyValue;
+use crate::layout::quoted;
 use crate::policy::Kind;
 
 /// Whose path it is.
@@ -85,15 +84,5 @@ fn plain(value: &KeyValue<'_>) -> Value {
         KeyValue::Text(text) => json!(text),
         KeyValue::Bool(truth) => json!(truth),
         _ => Value::Null,
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
     }
 }

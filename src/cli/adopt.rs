@@ -15,13 +15,14 @@ use clap::ValueEnum;
 
 use super::cluster::{ReachArgs, block_on};
 use super::confirm::{Answer, Consent};
-use super::greeting::{quoted, say};
+use super::greeting::say;
 use super::interrupt::Interrupt;
 use super::policy_file;
 use super::terminal::{TerminalArgs, print};
 use crate::adopt::{self, Wish};
 use crate::cluster::inventory;
 use crate::cluster::{Cluster, Writer};
+use crate::layout::quoted;
 use crate::policy::pattern::Pattern;
 use crate::policy::rules::Release;
 

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::address::reachable;
-use crate::layout::printable;
-pub(super) use crate::layout::quoted;
+use crate::layout::{printable, quoted};
 
 /// Lines for people; what they quote may be anybody's. Nobody listening is no reason to stop.
 pub fn say(lines: &str) {

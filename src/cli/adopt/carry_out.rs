@@ -8,12 +8,13 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::adopt::{self, ObjectPlan, Plan, State, Stored};
-use crate::cli::greeting::{quoted, say};
+use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::undo_file::UndoFile;
 use crate::cluster::{ApiError, Cluster, Patch, Reference, Writer};
 use crate::faults;
 use crate::fields::{List, compare};
+use crate::layout::quoted;
 use crate::policy::writer::STEWARD;
 use crate::policy::{Policy, Target};
 use crate::undo::{Mark, Metadata};

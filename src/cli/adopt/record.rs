@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::AdoptArgs;
 use crate::adopt::{self, ObjectPlan, Plan, Stored};
-use crate::cli::greeting::{quoted, say};
+use crate::cli::greeting::say;
 use crate::cli::undo_file::{self, UndoFile};
+use crate::layout::quoted;
 use crate::policy::Policy;
 use crate::telemetry::clock;
 use crate::undo::{After, Place, Saved, Undo};

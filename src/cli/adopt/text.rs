@@ -7,9 +7,9 @@ use crate::acceptance::Answer;
 use crate::adopt::{ObjectPlan, Plan, State};
 use crate::cli::changes;
 use crate::cli::forecast::Outlook;
-use crate::cli::greeting::quoted;
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cluster::inventory::PolicySource;
+use crate::layout::{printable, quoted};
 use crate::policy::Policy;
 use crate::policy::rules::Fields;
 use crate::undo::Place;
@@ -42,7 +42,12 @@ struct Out {
 }
 
 impl Out {
+    /// A line; what it quotes may be anybody's.
     fn line(&mut self, text: &str) {
+        self.painted(&printable(text));
+    }
+
+    fn painted(&mut self, text: &str) {
         // Writing to a String cannot fail.
         writeln!(self.text, "{text}").ok();
     }
@@ -50,13 +55,13 @@ impl Out {
     /// A word and what there is to say. Never cut into lines: there are commands in it, to be copied.
     fn say(&mut self, word: &str, tone: Tone, text: &str) {
         let word = self.terminal.paint(tone, &format!("{word:<7}"));
-        self.line(&format!("{word} {text}"));
+        self.painted(&format!("{word} {}", printable(text)));
     }
 
     /// The name of an object, and how it stands.
     fn title(&mut self, object: &ObjectPlan, state: &str) {
         let name = self.terminal.paint(Tone::Strong, &object.to_string());
-        self.line(&format!("\n{name}{state}"));
+        self.painted(&format!("\n{name}{state}"));
     }
 }
 
@@ -159,7 +164,8 @@ impl Out {
                         && forecast.leftovers.is_empty() => {}
                 outlook => {
                     let text = answers.chart.text(outlook);
-                    self.line(&format!("\n{}", told.subject));
+                    self.line("");
+                    self.line(&told.subject.to_string());
                     text.trim().lines().for_each(|line| self.line(&format!("  {line}")));
                 }
             }

@@ -10,12 +10,13 @@ use serde_json::value::RawValue;
 
 use crate::cli::changes;
 use crate::cli::confirm::{Answer, Consent};
-use crate::cli::greeting::{quoted, say};
+use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::print;
 use crate::cli::undo_file::{self, UndoFile};
 use crate::cluster::{Cluster, Patch, Query, Reference, Writer};
 use crate::faults;
+use crate::layout::quoted;
 use crate::policy::change::{ALLOW_UNTIL, RELEASE_NAME, RELEASE_NAMESPACE};
 use crate::policy::writer::STEWARD;
 use crate::policy::{Kind, Target};

@@ -137,12 +137,16 @@ fn hostile() {
     let patch = ["patch", "daemonset", "aws-node", "-n", "kube-system", "--type=merge", "-p"];
     ground.plane.kubectl(User::Joe, &[&patch[..], &[&stamps.to_string()]].concat()).ok();
     let plan = ground.purge(&["--plan"]);
-    let mut status = Command::new(BINARY);
-    status.args(["status", "--kubeconfig", ground.plane.kubeconfig(User::Joe).to_str().unwrap()]);
-    let status = Output::of(status, None);
+    let run = |words: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.args(words).args(["--kubeconfig", ground.plane.kubeconfig(User::Joe).to_str().unwrap()]);
+        Output::of(command, None)
+    };
+    let (status, adopt) = (run(&["status"]), run(&["adopt", "--plan"]));
     for (told, says) in [
         (&plan, r"argocd app delete 'a\u{1b}]0;b\u{7} $(touch it)'"),
         (&status, r"helm upgrade --install 'x\u{1b}[2J; touch it #' eks/aws-vpc-cni"),
+        (&adopt, r"x\u{1b}[2J; touch it #"),
     ] {
         assert!(said(told).contains(says), "expected {says:?} in {told}");
         let steers = |c: char| c.is_control() && c != '\n';
