@@ -13,8 +13,7 @@ use std::collections::BTreeSet;
 
 use cni_steward::cluster::Reference;
 use cni_steward::cluster::inventory::{
-    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, Orphan, PolicySource,
-    Presence, Unseen,
+    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, Orphan, Presence, Unseen,
 };
 use cni_steward::policy::rules::ManagedAddon;
 use cni_steward::policy::{Kind, Policy, Target};
@@ -69,18 +68,8 @@ fn inventory(manager: &str) -> Inventory {
         version: "v1.36".into(),
         uid: Some("u".into()),
         policy,
-        policy_from: PolicySource::Nowhere,
         targets,
-        neighbours: Vec::new(),
-        releases: Vec::new(),
-        flux: Vec::new(),
-        nodes: Vec::new(),
-        networks: Vec::new(),
-        installations: Vec::new(),
-        webhooks: Vec::new(),
-        fights: Vec::new(),
-        orphans: Vec::new(),
-        unseen: Vec::new(),
+        ..Inventory::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `purge`: removes the VPC CNI of a cluster, or brings it back.
 
 mod bring_back;
+mod patience;
 mod remove;
 mod show;
 mod undo;

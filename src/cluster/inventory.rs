@@ -28,7 +28,7 @@ pub use release::{FluxRelease, HelmRelease};
 pub use target::{Evidence, Facts, Manager, Provenance, Rollout, Stamps};
 
 /// What is live, as far as it could be seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inventory {
     /// Where the API server is.
     pub server: String,
@@ -65,7 +65,7 @@ pub struct Inventory {
 }
 
 /// Where the policy of an [`Inventory`] is from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum PolicySource {
     /// The person named a file.
     Given,
@@ -74,6 +74,7 @@ pub enum PolicySource {
     /// There is one, but it cannot be used; the defaults are taken.
     Broken(String),
     /// There is none; the defaults are taken.
+    #[default]
     Nowhere,
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{Known, List, Operation};
-use super::rewrite;
+use super::entry::List;
+use super::rewrite::{self, Writer};
 use super::set::Set;
 
 /// One path whose holders change.
@@ -59,8 +59,8 @@ pub fn alike(one: &List<'_>, other: &List<'_>, paths: &[&[&str]]) -> bool {
 }
 
 /// What each manager holds, and the entries that are not understood.
-fn held<'l, 'a>(list: &'l List<'a>, paths: &[&[&str]]) -> (BTreeMap<Manager<'l>, Set<'a>>, Vec<&'a str>) {
-    let (mut held, mut odd) = (BTreeMap::<Manager<'l>, Set<'a>>::new(), Vec::new());
+fn held<'l, 'a>(list: &'l List<'a>, paths: &[&[&str]]) -> (BTreeMap<Writer<'l>, Set<'a>>, Vec<&'a str>) {
+    let (mut held, mut odd) = (BTreeMap::<_, Set<'_>>::new(), Vec::new());
     for entry in &list.entries {
         let known = entry.known.as_ref();
         if known.is_some_and(|known| !known.is_root()) {
@@ -70,7 +70,7 @@ fn held<'l, 'a>(list: &'l List<'a>, paths: &[&[&str]]) -> (BTreeMap<Manager<'l>,
         match known.zip(set) {
             Some((_, set)) if set.is_empty() => {}
             Some((known, set)) => {
-                let all = held.entry(manager(known)).or_default();
+                let all = held.entry(rewrite::writer(known)).or_default();
                 *all = std::mem::take(all).union(set);
             }
             None => odd.push(entry.raw),
@@ -78,10 +78,4 @@ fn held<'l, 'a>(list: &'l List<'a>, paths: &[&[&str]]) -> (BTreeMap<Manager<'l>,
     }
     odd.sort_unstable();
     (held, odd)
-}
-
-type Manager<'l> = (&'l str, Operation, &'l str);
-
-fn manager<'l>(known: &'l Known<'_>) -> Manager<'l> {
-    (&known.manager, known.operation, &known.api_version)
 }

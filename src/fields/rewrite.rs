@@ -27,7 +27,7 @@ pub(super) enum Rest<'s, 'a> {
 }
 
 /// The stored entries about the object itself, by who wrote them, how and in which version; `None` where there are several.
-pub(super) struct Stored<'s, 'a>(BTreeMap<(&'s str, Operation, &'s str), Option<Before<'s, 'a>>>);
+pub(super) struct Stored<'s, 'a>(BTreeMap<Writer<'s>, Option<Before<'s, 'a>>>);
 
 struct Before<'s, 'a> {
     entry: &'s Entry<'a>,
@@ -56,7 +56,10 @@ impl<'s, 'a: 's> Stored<'s, 'a> {
     }
 }
 
-fn writer<'k>(known: &'k Known<'_>) -> (&'k str, Operation, &'k str) {
+/// By whom, how and in which version an entry was written.
+pub(super) type Writer<'k> = (&'k str, Operation, &'k str);
+
+pub(super) fn writer<'k>(known: &'k Known<'_>) -> Writer<'k> {
     (&known.manager, known.operation, &known.api_version)
 }
 

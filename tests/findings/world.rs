@@ -66,18 +66,9 @@ pub(crate) fn eks() -> Inventory {
         version: "v1.36.0".into(),
         uid: Some("of-the-cluster".into()),
         policy,
-        policy_from: PolicySource::Nowhere,
         targets,
-        neighbours: Vec::new(),
-        releases: Vec::new(),
-        flux: Vec::new(),
         nodes: ["a", "b"].map(node).to_vec(),
-        networks: Vec::new(),
-        installations: Vec::new(),
-        webhooks: Vec::new(),
-        fights: Vec::new(),
-        orphans: Vec::new(),
-        unseen: Vec::new(),
+        ..Inventory::default()
     }
 }
 

@@ -129,27 +129,6 @@ mod tests {
         args: AdoptArgs,
     }
 
-    fn nothing_live() -> Inventory {
-        Inventory {
-            server: String::new(),
-            version: String::new(),
-            uid: None,
-            policy: Policy::default(),
-            policy_from: PolicySource::Nowhere,
-            targets: Vec::new(),
-            neighbours: Vec::new(),
-            releases: Vec::new(),
-            flux: Vec::new(),
-            nodes: Vec::new(),
-            networks: Vec::new(),
-            installations: Vec::new(),
-            webhooks: Vec::new(),
-            fights: Vec::new(),
-            orphans: Vec::new(),
-            unseen: Vec::new(),
-        }
-    }
-
     #[rstest::rstest]
     #[case("", "mode: Adopt")]
     #[case("--owner helm", "mode: Adopt")]
@@ -161,7 +140,7 @@ mod tests {
         #[case] file: &str,
     ) {
         let words = ["adopt"].into_iter().chain(words.split_whitespace());
-        let policy = Command::try_parse_from(words).unwrap().args.policy(&nothing_live()).unwrap();
+        let policy = Command::try_parse_from(words).unwrap().args.policy(&Inventory::default()).unwrap();
         let written = Policy::parse("policy.yaml", file).unwrap();
         assert_eq!((&policy.owner, policy.hash()), (&written.owner, written.hash()));
     }

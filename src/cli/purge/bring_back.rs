@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::patience::may_pass;
 use crate::cluster::{ApiError, Cluster, Patch, Reference, Writer};
 use crate::faults;
 use crate::policy::Kind;
@@ -144,13 +145,8 @@ impl Returner<'_> {
         }
     }
 
-    /// How long to wait before the next try; the error itself when no time will help, or there is none left.
     fn may_pass(&self, error: ApiError, begun: Stopwatch) -> Result<Duration, ApiError> {
-        if error.is_refused() || begun.elapsed() >= self.patience {
-            return Err(error);
-        }
-        (self.tell)(&format!("  once more: {error}"));
-        Ok(error.retry_after().unwrap_or(LOOK).min(self.patience.saturating_sub(begun.elapsed())))
+        may_pass(error, begun, self.patience, LOOK, self.tell)
     }
 }
 

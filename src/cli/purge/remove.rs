@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::patience::may_pass;
 use crate::cli::interrupt::Interrupt;
 use crate::cluster::inventory::{Live, orphan};
 use crate::cluster::{ApiError, Cluster, Deletion, Propagation, Query, Reference, Writer};
@@ -181,13 +182,8 @@ impl Remover<'_> {
         Ok(live.map(|live| held(&live)))
     }
 
-    /// How long to wait before the next try; the error itself when no time will help, or there is none left.
     fn may_pass(&self, error: ApiError, begun: Stopwatch) -> Result<Duration, Stopped> {
-        if error.is_refused() || begun.elapsed() >= self.patience {
-            return Err(error.into());
-        }
-        (self.tell)(&format!("  once more: {error}"));
-        Ok(error.retry_after().unwrap_or(2 * LOOK).min(self.patience.saturating_sub(begun.elapsed())))
+        Ok(may_pass(error, begun, self.patience, 2 * LOOK, self.tell)?)
     }
 }
 
