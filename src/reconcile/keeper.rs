@@ -57,6 +57,15 @@ struct Term<'w> {
     settled: Duration,
 }
 
+/// What became of a write.
+enum Sent {
+    Stored,
+    /// Somebody else wrote first; the object at hand is the newest.
+    Overtaken,
+    /// Nothing can be written now.
+    Failed,
+}
+
 impl Term<'_> {
     fn now(&self) -> Duration {
         self.begun.elapsed() * faults::haste()
@@ -151,7 +160,7 @@ impl Keeper {
     /// Looks at one object, and writes until it is in order or has to wait.
     async fn look(&self, term: &mut Term<'_>, item: &mut Item) {
         let target = label(&item.reference);
-        let (mut written, mut done, mut sent) = (None::<String>, String::new(), Vec::new());
+        let (mut before, mut done, mut sent) = (None::<String>, None::<String>, Vec::new());
         for _ in 0..LOOKS {
             let Some(text) = item.text.clone() else {
                 item.due = None;
@@ -159,7 +168,7 @@ impl Keeper {
             };
             let policy = self.policy.load_full();
             let mut plan = plan_apart(item, text, Arc::clone(&policy), term.contests.stopped(&target)).await;
-            if let Some(before) = written.as_ref().filter(|before| **before != plan.version) {
+            if let Some(before) = before.as_ref().filter(|before| **before != plan.version) {
                 item.passed(before);
             }
             for want in plan.wanted.iter_mut().filter(|want| sent.contains(&want.path)) {
@@ -176,7 +185,7 @@ impl Keeper {
             item.due = due(&plan, now);
             let Some(step) = &plan.step else {
                 item.backoff.succeeded();
-                if written.is_some() && plan.state == State::InOrder {
+                if let Some(done) = done.filter(|_| plan.state == State::InOrder) {
                     self.teller.repaired(&item.reference, &done);
                 }
                 return;
@@ -185,24 +194,28 @@ impl Keeper {
             if item.backoff.pauses(now) || now < term.settled || !term.budget.take(now) {
                 return;
             }
-            if !self.write(term, item, step).await {
-                return;
+            match self.write(term, item, step).await {
+                Sent::Stored => {
+                    if !plan.wanted.is_empty() || done.is_none() {
+                        done = Some(plan.message);
+                    }
+                    sent.clone_from(&step.paths);
+                }
+                // What is in order after this, somebody else has put in order.
+                Sent::Overtaken => {}
+                Sent::Failed => return,
             }
-            if !plan.wanted.is_empty() || done.is_empty() {
-                done.clone_from(&plan.message);
-            }
-            sent.clone_from(&step.paths);
-            written = Some(plan.version);
+            before = Some(plan.version);
         }
-        if written.is_some() {
+        if done.is_some() {
             self.teller.futile(&item.reference, &mut item.told);
         }
         item.backoff.failed(term.now(), None);
     }
 
-    /// Sends one write; says whether the object at hand is worth another look now.
-    async fn write(&self, term: &mut Term<'_>, item: &mut Item, step: &Step) -> bool {
-        let Ok(patch) = RawValue::from_string(step.patch.clone()) else { return false };
+    /// Sends one write.
+    async fn write(&self, term: &mut Term<'_>, item: &mut Item, step: &Step) -> Sent {
+        let Ok(patch) = RawValue::from_string(step.patch.clone()) else { return Sent::Failed };
         let how = Patch::Json { manager: STEWARD };
         faults::point("repair-planned");
         let stored = self.cluster.patch::<Box<RawValue>>(term.writer, &item.reference, how, &patch).await;
@@ -213,16 +226,16 @@ impl Keeper {
                 self.teller.wrote(&item.reference);
                 term.contests.repaired(&label(&item.reference), &step.paths, now);
                 item.text = Some(stored.get().into());
-                true
+                Sent::Stored
             }
             // The term's end cuts this short anyway.
-            Err(error) if error.is_not_leading() => false,
+            Err(error) if error.is_not_leading() => Sent::Failed,
             Err(error) if error.is_conflict() || error.is_not_found() => {
                 self.teller.conflict(&item.reference);
                 match self.cluster.get::<Box<RawValue>>(&item.reference).await {
                     Ok(stored) => {
                         item.text = stored.map(|stored| stored.get().into());
-                        true
+                        Sent::Overtaken
                     }
                     Err(error) => self.pause(item, now, &error),
                 }
@@ -231,10 +244,10 @@ impl Keeper {
         }
     }
 
-    fn pause(&self, item: &mut Item, now: Duration, error: &ApiError) -> bool {
+    fn pause(&self, item: &mut Item, now: Duration, error: &ApiError) -> Sent {
         self.teller.failed(&item.reference, &mut item.told, error);
         item.backoff.failed(now, error.retry_after());
-        false
+        Sent::Failed
     }
 }
 

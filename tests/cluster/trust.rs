@@ -171,7 +171,7 @@ impl Scene {
     }
 
     pub(crate) fn start(&self, die: &str) -> Background {
-        self.start_from(&self.plane.kubeconfig(User::Admin), die, &["--drain=0s"])
+        self.start_from(&self.plane.kubeconfig(User::Admin), die, &["--drain=0s", "--log-level=debug"])
     }
 
     /// A replica; it aborts at the point `die`, if that is one.
@@ -253,7 +253,7 @@ impl Scene {
         // Not the lines of reviews.
         let told = |path: &Path| {
             let text = tail(path, usize::MAX);
-            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("\"uid\"")).collect();
+            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("\"decision\"")).collect();
             format!("{}:\n{}", path.display(), lines[lines.len().saturating_sub(40)..].join("\n"))
         };
         panic!("{error}\n{}", logs.map(|path| told(&path)).collect::<Vec<_>>().join("\n"))

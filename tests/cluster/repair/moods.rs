@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::{ABSENT, after_eks, assert_repaired, await_state, objects, sum};
-use crate::support::control_plane::{User, Version};
+use super::{ABSENT, after_eks, assert_repaired, await_state, eventually, metric, objects, sum};
+use crate::support::control_plane::{ControlPlane, User, Version};
 use crate::support::http::Client;
 use crate::support::steward::Steward;
 
@@ -21,6 +21,8 @@ enum Mood {
     LosesTheAnswer,
     /// Somebody else writes first.
     IsTooSlow,
+    /// Somebody else writes the very same first.
+    IsNotNeeded,
 }
 
 const MOODS: [Mood; 8] = [
@@ -104,6 +106,12 @@ impl Moody {
                 assert_eq!(reply.status, 200, "{}", reply.text());
                 self.forward(to, head, body)
             }
+            Some(Mood::IsNotNeeded) => {
+                let mut reply = String::new();
+                self.send(head, body)?.read_to_string(&mut reply)?;
+                assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+                self.forward(to, head, body)
+            }
             None => self.forward(to, head, body),
         }
     }
@@ -157,5 +165,35 @@ pub(super) fn all() {
     for named in ["etcd is full", "no answer within 1s", "cannot be understood", "status 429"] {
         steward.await_log(named);
     }
+    put_in_order_by_somebody_else(&plane, &moody, &steward);
     assert_eq!(sum(&steward, "cni_steward_contests_total"), 0, "{}", steward.log_lines().join("\n"));
+}
+
+/// What is not needed any more when it is sent is no repair of ours.
+fn put_in_order_by_somebody_else(plane: &ControlPlane, moody: &Moody, steward: &Steward) {
+    let outcomes = |target: &str, outcome: &str| {
+        let labels = format!("{{target=\"{target}/aws-node\",outcome=\"{outcome}\"}}");
+        metric(steward, &format!("cni_steward_repairs_total{labels}"))
+    };
+    let strip = |kind: &str| {
+        let stamp = "meta.helm.sh/release-name-";
+        plane.kubectl(User::Admin, &["-n", "kube-system", "annotate", kind, "aws-node", stamp]).ok();
+    };
+    let done = || outcomes("daemonsets", "done");
+    let (before, conflicts) = (done(), outcomes("daemonsets", "conflict"));
+    // As many as a repair takes writes.
+    *moody.moods.lock().unwrap() = [Mood::IsNotNeeded; 2].into();
+    strip("daemonset");
+    eventually(steward, "somebody else had written first", || {
+        (outcomes("daemonsets", "conflict") > conflicts).then_some(())
+    });
+    await_state(steward, "in-order", 6);
+    moody.moods.lock().unwrap().clear();
+    // One after the other: when this one is done, all is told of the first.
+    let others = outcomes("serviceaccounts", "done");
+    strip("serviceaccount");
+    eventually(steward, "the next one was repaired", || {
+        (outcomes("serviceaccounts", "done") > others).then_some(())
+    });
+    assert_eq!(done(), before, "{}", steward.log_lines().join("\n"));
 }
