@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -32,6 +33,8 @@ use crate::telemetry::metrics::Metrics;
 /// Bytes hyper may hold of one connection: bounds a request's head, and memory at 128 connections that all send (4 MiB,
 /// beside 16 of bodies).
 const BUFFER: usize = 32 * 1024;
+/// A turn of the event loop: what has arrived before it is seen by then.
+const LOOK: Duration = Duration::from_millis(1);
 /// What a peer that speaks plain HTTP to the TLS port is told (as Go's `net/http` does).
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
@@ -106,11 +109,12 @@ impl<D: Desk> House<D> {
         let service = service_fn(|request| async {
             let in_flight = seat.serve();
             let mut response = self.desk.answer(request).await;
-            if self.drain.stage() > Stage::Serving {
+            if self.drain.stage() > Stage::Serving || seat.is_leaving() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response.map(|body| Sending { body, _in_flight: in_flight }))
         });
+        seat.greet();
         let stream = Paced::new(stream, Arc::clone(seat), self.limits);
         let mut connection = pin!(
             http1::Builder::new()
@@ -120,6 +124,8 @@ impl<D: Desk> House<D> {
                 .serve_connection(TokioIo::new(stream), service)
         );
         let mut ended = tokio::select! {
+            // First of all what has come.
+            biased;
             ended = connection.as_mut() => Some(ended),
             () = self.dismissed(seat) => None,
         };
@@ -140,9 +146,11 @@ impl<D: Desk> House<D> {
 
     /// Waits until this connection should go. One that has not asked yet may be about to: it gets a moment longer.
     async fn dismissed(&self, seat: &Seat) {
-        self.drain.closed().await;
-        if seat.is_fresh() {
-            sleep(self.limits.linger).await;
+        tokio::select! {
+            () = seat.asked_to_leave() => sleep(LOOK).await,
+            () = self.drain.closed() => if seat.is_fresh() {
+                sleep(self.limits.linger).await;
+            },
         }
     }
 }

@@ -87,7 +87,7 @@ struct Floor<D> {
 impl<D: Desk> Floor<D> {
     async fn seat(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.failing = false;
-        while self.seats.len() >= self.house.limits.connections {
+        while self.seats.taken() >= self.house.limits.connections {
             if self.seats.spare_one(self.house.limits.lag) {
                 self.house.metrics.spared();
                 tracing::debug!(door = D::NAME, "closed a connection to make room");
@@ -128,7 +128,7 @@ impl<D: Desk> Floor<D> {
         }
         if !self.failing {
             self.failing = true;
-            tracing::error!(%error, door = D::NAME, open = self.seats.len(), "cannot accept connections, trying on");
+            tracing::error!(%error, door = D::NAME, open = self.seats.open(), "cannot accept connections, trying on");
         }
         self.seats.spare_one(self.house.limits.lag);
         sleep(self.house.limits.backoff).await;
@@ -148,6 +148,6 @@ impl<D: Desk> Floor<D> {
     }
 
     fn count(&self) {
-        self.house.metrics.connections(D::NAME).set(i64::try_from(self.seats.len()).unwrap_or(i64::MAX));
+        self.house.metrics.connections(D::NAME).set(i64::try_from(self.seats.open()).unwrap_or(i64::MAX));
     }
 }

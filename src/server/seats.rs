@@ -1,18 +1,26 @@
 //! Who is connected, and who goes when there is no room.
 //!
-//! First a stranger, who has never asked anything to the end: one who is silent, then one whose request has been
+//! First a stranger, who has never asked anything to the end. Of these first whoever has kept us waiting: without a
+//! handshake, then silent after one (so does a reserve that Go's client opens), then with a request that has been
 //! arriving for longer than a review takes to arrive, or else 128 slow senders would keep everybody out for as long as
-//! a body may take. Then whoever of the others has been idle longest. A review that arrives as reviews do is never
-//! given up for another.
+//! a body may take. Only then a stranger who has just come: he may be about to ask. Last whoever of the others has been
+//! idle longest. A review that arrives as reviews do is never given up for another.
+//!
+//! Nobody can know that no request is on its way on an idle connection, but what has arrived can be seen: whoever could
+//! ask is asked to leave, looks once more, and answers what has come. Meanwhile his seat is free.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id};
 
 use crate::telemetry::clock::Stopwatch;
+
+/// So many may be leaving at a time, beside those who have seats: it takes them a moment each, or they are cut off.
+const LEAVING: usize = 16;
 
 /// What one connection is doing. Written by the connection, read by the accept loop.
 #[derive(Debug)]
@@ -22,7 +30,14 @@ pub struct Seat {
     busy: AtomicBool,
     /// Since when it has been busy or idle, in microseconds after `begin`.
     since: AtomicU64,
+    /// It could ask by now: its handshake is over.
+    greeted: AtomicBool,
+    leaving: AtomicBool,
+    asked_to_leave: Notify,
 }
+
+/// How well a connection can be spared, what counts most first, and how long it has been as it is: the greatest goes.
+type Spare = ([bool; 4], Duration);
 
 impl Seat {
     /// A connection that was just taken.
@@ -32,7 +47,35 @@ impl Seat {
             served: AtomicU64::new(0),
             busy: AtomicBool::new(false),
             since: AtomicU64::new(0),
+            greeted: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            asked_to_leave: Notify::new(),
         })
+    }
+
+    /// The handshake is over, or there is none.
+    pub fn greet(&self) {
+        self.greeted.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until this connection should make room.
+    pub async fn asked_to_leave(&self) {
+        self.asked_to_leave.notified().await;
+    }
+
+    /// True once it should make room.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    fn ask_to_leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.asked_to_leave.notify_one();
+    }
+
+    /// Who is leaving takes no seat, unless there is a request to answer yet.
+    fn takes_one(&self) -> bool {
+        self.is_busy() || !self.is_leaving()
     }
 
     /// Marks a request as in flight until the guard is dropped.
@@ -63,11 +106,15 @@ impl Seat {
     }
 
     /// How well this connection can be spared `now`; `None` when it cannot.
-    fn spare(&self, now: Stopwatch, lag: Duration) -> Option<(bool, bool, Duration)> {
+    fn spare(&self, now: Stopwatch, lag: Duration) -> Option<Spare> {
         let since = Duration::from_micros(self.since.load(Ordering::Relaxed));
         let lasting = self.begin.until(now).saturating_sub(since);
-        let idle = !self.is_busy();
-        (idle || lasting > lag).then_some((self.is_fresh(), idle, lasting))
+        let (idle, waited_for) = (!self.is_busy(), lasting > lag);
+        (idle || waited_for).then(|| ([self.is_fresh(), waited_for, !self.has_greeted(), idle], lasting))
+    }
+
+    fn has_greeted(&self) -> bool {
+        self.greeted.load(Ordering::Relaxed)
     }
 }
 
@@ -85,50 +132,69 @@ impl Drop for InFlight {
 /// All connections of one listener; owned by its accept loop, so nothing is locked.
 #[derive(Debug, Default)]
 pub struct Seats {
-    taken: HashMap<Id, (Arc<Seat>, AbortHandle)>,
+    open: HashMap<Id, (Arc<Seat>, AbortHandle)>,
+    /// Who was asked to leave, the first one first.
+    leaving: VecDeque<Id>,
 }
 
 impl Seats {
     /// Seats a connection.
     pub fn take(&mut self, seat: Arc<Seat>, task: AbortHandle) {
-        self.taken.insert(task.id(), (seat, task));
+        self.open.insert(task.id(), (seat, task));
     }
 
     /// The connection has ended.
     pub fn leave(&mut self, id: Id) {
-        self.taken.remove(&id);
+        self.open.remove(&id);
+        self.leaving.retain(|leaving| *leaving != id);
     }
 
     /// Open connections.
-    pub fn len(&self) -> usize {
-        self.taken.len()
+    pub fn open(&self) -> usize {
+        self.open.len()
     }
 
-    /// True when nobody is connected.
-    pub fn is_empty(&self) -> bool {
-        self.taken.is_empty()
+    /// Seats that are taken.
+    pub fn taken(&self) -> usize {
+        self.open.values().filter(|(seat, _)| seat.takes_one()).count()
     }
 
     /// Connections with a request in flight.
     pub fn busy(&self) -> usize {
-        self.taken.values().filter(|(seat, _)| seat.is_busy()).count()
+        self.open.values().filter(|(seat, _)| seat.is_busy()).count()
     }
 
-    /// Closes the connection that can best be spared; `false` when all have a request in flight, and none for longer
-    /// than `lag`.
+    /// Frees the seat of the connection that can best be spared; `false` when all have a request in flight, and none for
+    /// longer than `lag`.
     pub fn spare_one(&mut self, lag: Duration) -> bool {
         // One moment for all: who is looked at later would seem to have been idle longer.
         let now = Stopwatch::start();
         let spared = self
-            .taken
+            .open
             .iter()
-            .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag)?, *id)))
-            .max()
-            .and_then(|(_, id)| self.taken.remove(&id));
-        if let Some((_, task)) = &spared {
+            .filter(|(_, (seat, _))| seat.takes_one())
+            .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag)?, *id, seat)))
+            .max_by_key(|(spare, id, _)| (*spare, *id));
+        let Some((_, id, seat)) = spared else { return false };
+        if seat.is_busy() || !seat.has_greeted() {
+            self.cut_off(id);
+            return true;
+        }
+        seat.ask_to_leave();
+        self.leaving.push_back(id);
+        if self.leaving.len() > LEAVING
+            && let Some(first) = self.leaving.pop_front()
+            && self.open.get(&first).is_some_and(|(seat, _)| !seat.is_busy())
+        {
+            self.cut_off(first);
+        }
+        true
+    }
+
+    fn cut_off(&mut self, id: Id) {
+        if let Some((_, task)) = self.open.remove(&id) {
             task.abort();
         }
-        spared.is_some()
     }
 }
 
@@ -141,51 +207,136 @@ mod tests {
 
     const LAG: Duration = Duration::from_millis(50);
 
-    fn sit(seats: &mut Seats) -> (Arc<Seat>, JoinHandle<()>) {
-        let seat = Seat::new();
-        let task = tokio::spawn(std::future::pending::<()>());
-        seats.take(Arc::clone(&seat), task.abort_handle());
-        (seat, task)
+    /// How a connection went.
+    #[derive(Debug, PartialEq)]
+    enum Went {
+        Asked,
+        CutOff,
     }
 
-    async fn gone(task: JoinHandle<()>) -> bool {
-        timeout(Duration::from_secs(5), task).await.expect("the connection goes").unwrap_err().is_cancelled()
+    struct Guest {
+        seat: Arc<Seat>,
+        task: JoinHandle<()>,
+    }
+
+    impl Guest {
+        /// Leaves when asked to.
+        fn before_handshake(seats: &mut Seats) -> Self {
+            let seat = Seat::new();
+            let asked = Arc::clone(&seat);
+            let task = tokio::spawn(async move { asked.asked_to_leave().await });
+            seats.take(Arc::clone(&seat), task.abort_handle());
+            Self { seat, task }
+        }
+
+        fn stranger(seats: &mut Seats) -> Self {
+            let guest = Self::before_handshake(seats);
+            guest.seat.greet();
+            guest
+        }
+
+        fn known(seats: &mut Seats) -> Self {
+            let guest = Self::stranger(seats);
+            drop(guest.seat.serve());
+            guest
+        }
+
+        /// Hears that it should leave, and stays.
+        fn deaf(seats: &mut Seats) -> Self {
+            let seat = Seat::new();
+            let task = tokio::spawn(std::future::pending());
+            seats.take(Arc::clone(&seat), task.abort_handle());
+            seat.greet();
+            Self { seat, task }
+        }
+
+        async fn goes(self) -> Went {
+            match timeout(Duration::from_secs(5), self.task).await.expect("the connection goes") {
+                Ok(()) => Went::Asked,
+                Err(error) if error.is_cancelled() => Went::CutOff,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     #[tokio::test]
-    async fn the_longest_idle_stranger_goes_first_and_nobody_in_flight() {
+    async fn strangers_go_before_those_who_have_asked_and_nobody_in_flight() {
         let mut seats = Seats::default();
-        let (known, known_task) = sit(&mut seats);
-        drop(known.serve());
-        let (_first, first_task) = sit(&mut seats);
-        let (_second, second_task) = sit(&mut seats);
-        let (asking, asking_task) = sit(&mut seats);
-        let asked = asking.serve();
+        let known = Guest::known(&mut seats);
+        let asking = Guest::stranger(&mut seats);
+        let _asked = asking.seat.serve();
+        let first = Guest::stranger(&mut seats);
+        let second = Guest::stranger(&mut seats);
+        let silent = Guest::before_handshake(&mut seats);
 
-        for task in [first_task, second_task, known_task] {
+        for (guest, how) in
+            [(silent, Went::CutOff), (first, Went::Asked), (second, Went::Asked), (known, Went::Asked)]
+        {
             assert!(seats.spare_one(LAG));
-            assert!(gone(task).await);
+            assert_eq!(guest.goes().await, how);
         }
         assert!(!seats.spare_one(LAG), "the only one left is in flight");
-        assert!(!asking_task.is_finished());
-        drop(asked);
-        assert!(seats.spare_one(LAG));
+        assert!(!asking.task.is_finished());
     }
 
     #[tokio::test]
-    async fn who_asks_too_slowly_goes_before_who_has_asked_before() {
+    async fn whoever_keeps_us_waiting_goes_before_a_stranger_who_has_just_come() {
         let mut seats = Seats::default();
-        let (known, known_task) = sit(&mut seats);
-        drop(known.serve());
-        let (dribbling, dribbling_task) = sit(&mut seats);
-        let _asked = dribbling.serve();
+        let known = Guest::known(&mut seats);
+        let dribbling = Guest::stranger(&mut seats);
+        let _asked = dribbling.seat.serve();
+        let reserve = Guest::stranger(&mut seats);
+        let silent = Guest::before_handshake(&mut seats);
         sleep(LAG * 2).await;
-        let (brisk, brisk_task) = sit(&mut seats);
-        let _brisk = brisk.serve();
+        let brisk = Guest::stranger(&mut seats);
+        let _brisk = brisk.seat.serve();
+        let new = Guest::before_handshake(&mut seats);
+
+        for (guest, how) in [
+            (silent, Went::CutOff),
+            (reserve, Went::Asked),
+            (dribbling, Went::CutOff),
+            (new, Went::CutOff),
+            (known, Went::Asked),
+        ] {
+            assert!(seats.spare_one(LAG));
+            assert_eq!(guest.goes().await, how);
+        }
+        assert!(!seats.spare_one(LAG) && !brisk.task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn who_is_leaving_takes_no_seat_unless_a_request_has_come_and_is_not_asked_twice() {
+        let mut seats = Seats::default();
+        let guest = Guest::deaf(&mut seats);
         assert!(seats.spare_one(LAG));
-        assert!(gone(dribbling_task).await);
-        assert!(seats.spare_one(LAG));
-        assert!(gone(known_task).await);
-        assert!(!seats.spare_one(LAG) && !brisk_task.is_finished());
+        assert_eq!((seats.open(), seats.taken()), (1, 0));
+        assert!(!seats.spare_one(LAG), "there is nobody else");
+
+        let asked = guest.seat.serve();
+        assert_eq!((seats.open(), seats.taken()), (1, 1));
+        assert!(!seats.spare_one(LAG), "it is in flight");
+        sleep(LAG * 2).await;
+        assert!(seats.spare_one(LAG), "it takes too long");
+        assert_eq!(guest.goes().await, Went::CutOff);
+        drop(asked);
+        assert_eq!((seats.open(), seats.taken()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_leaving_at_a_time_and_no_review_of_theirs_is_cut_off() {
+        let mut seats = Seats::default();
+        let mut guests: Vec<_> = (0..LEAVING + 2).map(|_| Guest::deaf(&mut seats)).collect();
+        for _ in 0..LEAVING {
+            assert!(seats.spare_one(LAG));
+        }
+        assert_eq!((seats.open(), seats.taken()), (LEAVING + 2, 2));
+        let _asked = guests[0].seat.serve();
+        for _ in 0..2 {
+            assert!(seats.spare_one(LAG));
+        }
+        assert_eq!(guests.remove(1).goes().await, Went::CutOff);
+        assert!(guests.iter().all(|guest| !guest.task.is_finished()));
+        assert_eq!((seats.open(), seats.taken()), (LEAVING + 1, 1));
     }
 }

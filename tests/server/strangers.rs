@@ -49,6 +49,24 @@ async fn at_the_cap_the_idle_go_and_those_in_flight_stay() {
     assert_eq!(asking.reply().await.unwrap().status, 200);
 }
 
+/// A connection looks idle as long as its request lies in the system unread.
+#[tokio::test]
+async fn a_review_that_has_arrived_is_answered_before_its_connection_makes_room() {
+    let limits = Limits { connections: 1, idle: Duration::from_secs(10), ..short() };
+    let server = start(limits, echo).await;
+    let mut known = server.connect().await;
+    known.send(&post("{}")).await;
+    assert_eq!(known.reply().await.unwrap().status, 200);
+    // Server and test take turns, and all this is one: when it is the server's, it sees the newcomer first.
+    let newcomer = std::net::TcpStream::connect(server.address).unwrap();
+    known.send(&post("{}")).await;
+    let reply = known.reply().await.expect("an answer");
+    assert!(reply.status == 200 && reply.closes(), "{reply:?}");
+    assert!(known.is_closed().await);
+    drop(newcomer);
+    server.counts("cni_steward_connections_closed_for_room_total 1").await;
+}
+
 #[tokio::test]
 async fn a_review_that_is_given_up_for_a_newcomer_is_not_counted_as_in_flight() {
     let limits = Limits {
