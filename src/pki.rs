@@ -154,6 +154,7 @@ pub fn plan(now: Timestamp, stored: &Stored<'_>, names: &[Name]) -> Result<Step,
         return Err(fault(Part::AuthorityCert)(Why::NotYetValid(ca.not_before)));
     }
     let (cert, key) = match (stored.cert, stored.key) {
+        (None, None) if now >= ca.not_after => return Ok(expired(&ca)),
         (None, None) => return renew(stored, "there is none yet".into()),
         (Some(_), None) => return Err(fault(Part::Key)(Why::Missing)),
         (None, Some(_)) => return Err(fault(Part::Cert)(Why::Missing)),
@@ -163,9 +164,13 @@ pub fn plan(now: Timestamp, stored: &Stored<'_>, names: &[Name]) -> Result<Step,
     leaf.belongs_to(key).map_err(fault(Part::Key))?;
     leaf.signed_by(&ca).map_err(fault(Part::Cert))?;
     if now >= ca.not_after {
-        return Ok(Step::NewAuthority(format!("the old one expired on {}", ca.not_after)));
+        return Ok(expired(&ca));
     }
     leaf_step(now, stored, names, &leaf, &ca)
+}
+
+fn expired(ca: &Certificate) -> Step {
+    Step::NewAuthority(format!("the old one expired on {}", ca.not_after))
 }
 
 /// What to do with a leaf that is whole.

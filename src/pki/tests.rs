@@ -131,6 +131,16 @@ fn what_is_damaged_is_a_fault_of_its_part() {
 }
 
 #[test]
+fn an_expired_authority_makes_no_leaf_any_more() {
+    let kept = kept();
+    let later = kept.now.checked_add(jiff::SignedDuration::from_hours(24 * 366 * 30)).unwrap();
+    for stored in [Stored { cert: None, key: None, ..kept.stored() }, kept.stored()] {
+        let step = plan(later, &stored, &names());
+        assert!(matches!(&step, Ok(Step::NewAuthority(why)) if why.contains("expired")), "{step:?}");
+    }
+}
+
+#[test]
 fn without_the_authoritys_key_a_leaf_is_served_to_its_end() {
     let kept = kept();
     let stored = Stored { ca_key: None, ..kept.stored() };

@@ -28,6 +28,7 @@ use super::outgoing::Outgoing;
 use super::pace::Paced;
 use super::seats::{InFlight, Seat};
 use super::tls;
+use crate::telemetry::clock::Stopwatch;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes hyper may hold of one connection: bounds a request's head, and memory at 128 connections that all send (4 MiB,
@@ -45,8 +46,12 @@ pub trait Desk: Send + Sync + 'static {
     /// The listener's name in logs and metrics.
     const NAME: &'static str;
 
-    /// Answers one request.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Outgoing>> + Send;
+    /// Answers one request of a connection that was taken when `connected` began.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        connected: Stopwatch,
+    ) -> impl Future<Output = Response<Outgoing>> + Send;
 }
 
 /// How one gets in.
@@ -108,7 +113,7 @@ impl<D: Desk> House<D> {
     async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, seat: &Arc<Seat>) {
         let service = service_fn(|request| async {
             let in_flight = seat.serve();
-            let mut response = self.desk.answer(request).await;
+            let mut response = self.desk.answer(request, seat.begin()).await;
             if self.drain.stage() > Stage::Serving || seat.is_leaving() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -70,14 +70,19 @@ impl Front {
 
     /// The self-probe's own object: answered with the leaf that the API server trusted to ask. It has to shake hands anew
     /// for the next one.
-    async fn stamp(&self, request: &mut Request<Incoming>, canary: bool) -> Result<Reply, Refusal> {
+    async fn stamp(
+        &self,
+        request: &mut Request<Incoming>,
+        connected: Stopwatch,
+        canary: bool,
+    ) -> Result<Reply, Refusal> {
         if *request.method() != Method::POST {
             return Err(Refusal::Method { allow: "POST" });
         }
         readable(request.headers())?;
         let Limits { body_bytes, body: patience, .. } = self.limits;
         let body = body::read(request.body_mut(), body_bytes, patience, &self.budget).await?;
-        let shown = self.readiness.slot.shown(canary).map(|leaf| leaf.to_string());
+        let shown = self.readiness.slot.shown(canary, connected).map(|leaf| leaf.to_string());
         let key = if canary { canary::CANARY } else { canary::PROBE };
         let answer = canary::answer(body.bytes(), key, shown.as_deref());
         let mut response = answered(answer.status, answer.body.into());
@@ -128,11 +133,11 @@ impl Front {
 impl Desk for Front {
     const NAME: &'static str = "admission";
 
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Outgoing> {
+    async fn answer(&self, mut request: Request<Incoming>, connected: Stopwatch) -> Response<Outgoing> {
         let reply = match request.uri().path() {
             "/mutate" => self.review(&mut request).await,
-            "/canary" => self.stamp(&mut request, true).await,
-            "/probe" => self.stamp(&mut request, false).await,
+            "/canary" => self.stamp(&mut request, connected, true).await,
+            "/probe" => self.stamp(&mut request, connected, false).await,
             _ => self.readiness.probe(&request).unwrap_or(Err(Refusal::NotFound)),
         };
         match reply {

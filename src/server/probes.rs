@@ -13,6 +13,7 @@ use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::tls::CertSlot;
 use crate::telemetry::clock;
+use crate::telemetry::clock::Stopwatch;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::standing::Standing;
 
@@ -82,7 +83,7 @@ pub struct Telemetry {
 impl Desk for Telemetry {
     const NAME: &'static str = "telemetry";
 
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
+    async fn answer(&self, request: Request<Incoming>, _: Stopwatch) -> Reply {
         let reply = match self.readiness.probe(&request) {
             Some(reply) => reply,
             None if request.uri().path() == "/metrics" => {

@@ -6,6 +6,10 @@
 //! a body may take. Only then a stranger who has just come: he may be about to ask. Last whoever of the others has been
 //! idle longest. A review that arrives as reviews do is never given up for another.
 //!
+//! While less than a quarter are strangers, one who has just come goes last of all: in a house full of idle connections
+//! newcomers would else put each other out before any could ask. Where they are more, who has asked before is kept: a flood
+//! of newcomers would else empty the API server's pool.
+//!
 //! Nobody can know that no request is on its way on an idle connection, but what has arrived can be seen: whoever could
 //! ask is asked to leave, looks once more, and answers what has come. Meanwhile his seat is free.
 
@@ -19,8 +23,12 @@ use tokio::task::{AbortHandle, Id};
 
 use crate::telemetry::clock::Stopwatch;
 
-/// So many may be leaving at a time, beside those who have seats: it takes them a moment each, or they are cut off.
+/// So many may be leaving at a time, beside those who have seats.
 const LEAVING: usize = 16;
+/// Who has been leaving for longer is cut off when others have to go: many times what a look takes.
+const GOODBYE: Duration = Duration::from_millis(20);
+/// A stranger who has just come is spared as long as strangers are fewer than one in so many.
+const FEW: usize = 4;
 
 /// What one connection is doing. Written by the connection, read by the accept loop.
 #[derive(Debug)]
@@ -78,6 +86,11 @@ impl Seat {
         self.is_busy() || !self.is_leaving()
     }
 
+    /// When it was taken.
+    pub fn begin(&self) -> Stopwatch {
+        self.begin
+    }
+
     /// Marks a request as in flight until the guard is dropped.
     pub fn serve(self: &Arc<Self>) -> InFlight {
         self.turn(true);
@@ -105,11 +118,14 @@ impl Seat {
         self.busy.store(busy, Ordering::Relaxed);
     }
 
-    /// How well this connection can be spared `now`; `None` when it cannot.
-    fn spare(&self, now: Stopwatch, lag: Duration) -> Option<Spare> {
+    /// How well this connection can be spared `now`, where strangers are `few` or not; `None` when it cannot.
+    fn spare(&self, now: Stopwatch, lag: Duration, few: bool) -> Option<Spare> {
         let since = Duration::from_micros(self.since.load(Ordering::Relaxed));
         let lasting = self.begin.until(now).saturating_sub(since);
         let (idle, waited_for) = (!self.is_busy(), lasting > lag);
+        if few && idle && self.is_fresh() && !waited_for {
+            return Some(([false; 4], lasting));
+        }
         (idle || waited_for).then(|| ([self.is_fresh(), waited_for, !self.has_greeted(), idle], lasting))
     }
 
@@ -133,8 +149,8 @@ impl Drop for InFlight {
 #[derive(Debug, Default)]
 pub struct Seats {
     open: HashMap<Id, (Arc<Seat>, AbortHandle)>,
-    /// Who was asked to leave, the first one first.
-    leaving: VecDeque<Id>,
+    /// Who was asked to leave, and when, the first one first.
+    leaving: VecDeque<(Id, Stopwatch)>,
 }
 
 impl Seats {
@@ -146,7 +162,7 @@ impl Seats {
     /// The connection has ended.
     pub fn leave(&mut self, id: Id) {
         self.open.remove(&id);
-        self.leaving.retain(|leaving| *leaving != id);
+        self.leaving.retain(|(leaving, _)| *leaving != id);
     }
 
     /// Open connections.
@@ -165,29 +181,36 @@ impl Seats {
     }
 
     /// Frees the seat of the connection that can best be spared; `false` when all have a request in flight, and none for
-    /// longer than `lag`.
+    /// longer than `lag`, or when enough are leaving already.
     pub fn spare_one(&mut self, lag: Duration) -> bool {
         // One moment for all: who is looked at later would seem to have been idle longer.
         let now = Stopwatch::start();
-        let spared = self
-            .open
-            .iter()
-            .filter(|(_, (seat, _))| seat.takes_one())
-            .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag)?, *id, seat)))
+        let seated = || self.open.iter().filter(|(_, (seat, _))| seat.takes_one());
+        let strangers = seated().filter(|(_, (seat, _))| seat.is_fresh()).count();
+        let few = strangers * FEW < seated().count();
+        let spared = seated()
+            .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag, few)?, *id, seat)))
             .max_by_key(|(spare, id, _)| (*spare, *id));
         let Some((_, id, seat)) = spared else { return false };
         if seat.is_busy() || !seat.has_greeted() {
             self.cut_off(id);
             return true;
         }
-        seat.ask_to_leave();
-        self.leaving.push_back(id);
-        if self.leaving.len() > LEAVING
-            && let Some(first) = self.leaving.pop_front()
-            && self.open.get(&first).is_some_and(|(seat, _)| !seat.is_busy())
+        if self.leaving.len() >= LEAVING
+            && let Some((first, asked)) = self.leaving.front().copied()
         {
-            self.cut_off(first);
+            if asked.until(now) < GOODBYE {
+                return false;
+            }
+            self.leaving.pop_front();
+            if self.open.get(&first).is_some_and(|(seat, _)| !seat.is_busy()) {
+                self.cut_off(first);
+            }
         }
+        if let Some((seat, _)) = self.open.get(&id) {
+            seat.ask_to_leave();
+        }
+        self.leaving.push_back((id, now));
         true
     }
 
@@ -306,6 +329,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_strangers_are_few_one_who_has_just_come_stays_and_the_idle_go() {
+        let mut seats = Seats::default();
+        let known: Vec<_> = (0..8).map(|_| Guest::known(&mut seats)).collect();
+        let reserve = Guest::stranger(&mut seats);
+        sleep(LAG * 2).await;
+        let lively = Guest::known(&mut seats);
+        let new = [Guest::before_handshake(&mut seats), Guest::stranger(&mut seats)];
+        // Three strangers of twelve are a quarter.
+        assert!(seats.spare_one(LAG));
+        assert_eq!(reserve.goes().await, Went::Asked);
+        for known in known {
+            assert!(seats.spare_one(LAG));
+            assert_eq!(known.goes().await, Went::Asked);
+            // Its seat is taken by somebody who asks.
+            let asking = Guest::known(&mut seats);
+            std::mem::forget(asking.seat.serve());
+        }
+        assert!(seats.spare_one(LAG));
+        assert_eq!(lively.goes().await, Went::Asked);
+        assert!(new.iter().all(|guest| !guest.task.is_finished()));
+    }
+
+    #[tokio::test]
     async fn who_is_leaving_takes_no_seat_unless_a_request_has_come_and_is_not_asked_twice() {
         let mut seats = Seats::default();
         let guest = Guest::deaf(&mut seats);
@@ -331,7 +377,9 @@ mod tests {
             assert!(seats.spare_one(LAG));
         }
         assert_eq!((seats.open(), seats.taken()), (LEAVING + 2, 2));
+        assert!(!seats.spare_one(LAG), "they have had no time to look");
         let _asked = guests[0].seat.serve();
+        sleep(GOODBYE * 2).await;
         for _ in 0..2 {
             assert!(seats.spare_one(LAG));
         }

@@ -36,9 +36,6 @@ struct Coming {
     since: Stopwatch,
 }
 
-/// From a handshake to the first request: what was published longer ago is what the handshake had.
-const HANDSHAKEN: Duration = Duration::from_secs(2);
-
 impl CertSlot {
     /// A slot that serves what is coming for `canary_names`.
     pub fn with_canary(canary_names: Vec<String>) -> Self {
@@ -52,13 +49,13 @@ impl CertSlot {
         self.coming.store(coming.map(Arc::new));
     }
 
-    /// The leaf that is served, for the canary's names or for others, once it has surely been so since any handshake
-    /// whose request is answered now.
-    pub fn shown(&self, canary: bool) -> Option<Fingerprint> {
+    /// The leaf that a connection taken when `connected` began has seen, for the canary's names or for others. Nothing of one
+    /// that was there before what is coming: its handshake, or a spare one that lay in a pool, was about what is served.
+    pub fn shown(&self, canary: bool, connected: Stopwatch) -> Option<Fingerprint> {
         let coming = self.coming.load();
         let current = self.current.load();
         let certified = match coming.as_ref().filter(|_| canary) {
-            Some(coming) if coming.since.elapsed() < HANDSHAKEN => return None,
+            Some(coming) if connected.until(coming.since) > Duration::ZERO => return None,
             Some(coming) => &coming.certified,
             None => current.as_ref()?,
         };

@@ -159,11 +159,12 @@ impl Keeper {
     }
 
     fn serve(&mut self, means: &Means) {
-        self.replica.settle(self.at(), clock::now());
+        // Our own clock alone lets go of no leaf: it may be the one that is ahead.
+        self.replica.settle(self.at(), clock::now().min(means.cluster.now()));
         self.shelf.fill(&self.replica, self.begun.elapsed());
         means.metrics.standing.hears(means.cluster.ahead());
         if let Some(authority) = &self.replica.keeping().authority {
-            means.metrics.trust.authority_expiry.set(authority.certificate.not_after.as_second());
+            means.metrics.trust.authority_expires(authority.certificate.not_after.as_second());
         }
     }
 
@@ -189,7 +190,7 @@ impl Keeper {
 
     async fn work_once(&mut self, means: &Means) -> bool {
         let plan = self.plan(means);
-        means.metrics.trust.in_order.set(i64::from(plan.trust.is_none()));
+        means.metrics.trust.in_order(plan.trust.is_none());
         self.told.waiting(means, plan.waiting);
         if plan.trust.is_none() {
             self.untrusted = means.metrics.untrusted();

@@ -91,7 +91,7 @@ impl Told {
         if !once {
             trust.probe("canary", canary);
         }
-        trust.probed.set(clock::now().as_second());
+        trust.probed(clock::now().as_second());
         means.metrics.standing.probed(if webhook {
             "the API server calls and trusts us; whether EKS sends us its own writes it cannot tell"
         } else if reached {

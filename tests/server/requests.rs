@@ -177,7 +177,13 @@ async fn every_metric_is_documented_and_every_documented_metric_is_there() {
     repairs.wrote("DaemonSet/aws-node");
     repairs.contested("DaemonSet/aws-node", 1);
     repairs.contest("DaemonSet/aws-node");
+    // A 0 would be an alarm where the certificate is somebody else's to look after.
+    let page = get(&server, "/metrics").await;
+    assert!(!page.lines().any(|line| line.starts_with("cni_steward_trust_in_order")), "{page}");
     trust.probe("webhook", true);
+    trust.probed(1);
+    trust.in_order(true);
+    trust.authority_expires(1);
     trust.step("trust");
     trust.failed("trust", "conflict");
     trust.differs("rules", 0);

@@ -27,16 +27,17 @@ struct Part {
     part: &'static str,
 }
 
+/// None: one series, and only once there is something to say. A 0 of what is not looked after would be an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Alone {}
+
 /// Trust as this replica sees it. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrustMetrics {
     success: Family<Subject, Gauge>,
-    /// When the last probe came back, whatever it said.
-    pub probed: Gauge,
-    /// 1 while every entry of the webhook configuration trusts what it has to.
-    pub in_order: Gauge,
-    /// When the authority in force expires.
-    pub authority_expiry: Gauge,
+    probed: Family<Alone, Gauge>,
+    in_order: Family<Alone, Gauge>,
+    authority_expiry: Family<Alone, Gauge>,
     /// 1 while somebody changes the caBundle back again and again.
     pub contested: Gauge,
     /// How often that began.
@@ -94,6 +95,21 @@ impl TrustMetrics {
             m.failures.clone(),
         );
         m
+    }
+
+    /// The last probe came back at this second, whatever it said.
+    pub fn probed(&self, second: i64) {
+        self.probed.get_or_create(&Alone {}).set(second);
+    }
+
+    /// Whether every entry of the webhook configuration trusts what it has to.
+    pub fn in_order(&self, is: bool) {
+        self.in_order.get_or_create(&Alone {}).set(i64::from(is));
+    }
+
+    /// The authority in force expires at this second.
+    pub fn authority_expires(&self, second: i64) {
+        self.authority_expiry.get_or_create(&Alone {}).set(second);
     }
 
     /// What the last self-probe found.
