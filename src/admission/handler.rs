@@ -176,11 +176,11 @@ fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: T
         Judged::Odd(problem) => {
             record.reason = "odd-object";
             record.warnings.push(reply::warning(&format!("cni-steward left this write alone: {problem}")));
-            record.message = cut(problem.into(), LONGEST_MESSAGE).into_owned();
+            record.message = told(problem);
         }
         Judged::Decided(object, decision) => {
             record.reason = decision.reason.code();
-            record.message = cut(decision.message.into(), LONGEST_MESSAGE).into_owned();
+            record.message = told(decision.message);
             record.manager = cut(decision.manager.into(), LONGEST_NAME);
             record.warnings =
                 decision.warnings.iter().take(MAX_WARNINGS).map(|text| reply::warning(text)).collect();
@@ -207,6 +207,12 @@ fn reply_to<'a>(body: &'a [u8], received: &Received<'a>, policy: &Policy, now: T
     };
     let body = reply::review(&review.uid, say, &record.warnings, Some(audit));
     Answer { status: 200, body, record }
+}
+
+/// One line, and not too long: what it quotes of an object may be anything.
+fn told(text: String) -> String {
+    let text = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
+    cut(text.into(), LONGEST_MESSAGE).into_owned()
 }
 
 /// At most so many bytes of a text, and whole characters. What is left does not keep the room of what is not.

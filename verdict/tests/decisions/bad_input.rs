@@ -351,6 +351,19 @@ fn a_warning_is_one_line_of_120_letters_whatever_it_names() {
     }
 }
 
+/// A log for a terminal has lines; what an object says begins none.
+#[test]
+fn what_is_told_of_a_review_is_one_line() {
+    let mut object = daemon_set();
+    object["metadata"]["annotations"] = json!({
+        "meta.helm.sh/release-name": "x\n2026-01-01T00:00:00Z INFO all is well\r\u{1b}[1m",
+        "meta.helm.sh/release-namespace": "kube-system",
+    });
+    let seen = Write::create(&object).judge(&adopt());
+    let message = &seen.answer.record.message;
+    assert!(message.contains("all is well") && !message.contains(char::is_control), "{message:?}");
+}
+
 /// Log and Events keep what is told of a review longer than its body, and the body is whoever's.
 #[test]
 fn what_is_told_of_a_review_is_short_however_long_its_names_are() {
