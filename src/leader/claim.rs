@@ -65,6 +65,8 @@ pub struct View {
     changed: Duration,
     /// The version that we wrote last, while we lead.
     ours: Option<String>,
+    /// The time in our last write that was answered: with it a record is ours still, whoever else has touched it.
+    answered: String,
     /// The times in our writes since the last that was answered. Any of them may have been stored without our being told, the
     /// first as well as the last: an API server that stood still takes one of them when it goes on.
     tried: Vec<String>,
@@ -80,6 +82,7 @@ impl View {
             seen: None,
             changed: Duration::ZERO,
             ours: None,
+            answered: String::new(),
             tried: Vec::new(),
             namesake: false,
         }
@@ -90,7 +93,7 @@ impl View {
         if let Some(record) = &record
             && self.ours.is_some()
             && self.has_our_name(record)
-            && self.tried.contains(&record.renewed)
+            && (record.renewed == self.answered || self.tried.contains(&record.renewed))
         {
             self.ours = Some(record.version.clone());
         }
@@ -118,6 +121,7 @@ impl View {
     pub fn wrote(&mut self, record: Record, now: Duration) {
         self.ours = Some(record.version.clone()).filter(|_| self.has_our_name(&record));
         self.tried.clear();
+        record.renewed.clone_into(&mut self.answered);
         self.namesake = false;
         self.changed = now;
         self.seen = Some(record);

@@ -42,6 +42,17 @@ fn ours_is_renewed_until_somebody_writes_over_it() {
 }
 
 #[test]
+fn ours_stays_ours_when_somebody_touches_the_lease_and_not_when_a_namesake_renews_it() {
+    let mut view = View::new("a");
+    view.wrote(record(2, Some("a")), seconds(0));
+    let touched = Record { version: "3".into(), ..record(2, Some("a")) };
+    assert!(!view.saw(Some(touched.clone()), seconds(1)), "a label, say");
+    assert_eq!(view.next(seconds(1)), Step::Renew { over: touched });
+    assert!(view.saw(Some(record(4, Some("a"))), seconds(2)), "its time is none of ours");
+    assert!(view.has_namesake());
+}
+
+#[test]
 fn a_holder_that_keeps_writing_is_waited_for_and_one_that_stands_still_is_not() {
     let mut view = View::new("a");
     for second in 0..60 {
