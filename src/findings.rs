@@ -43,9 +43,6 @@ pub struct Finding {
     pub next: String,
 }
 
-/// What is looked for in all namespaces; what else has none is cluster-scoped.
-const EVERYWHERE: [&str; 3] = ["daemonsets.apps", "deployments.apps", "helmreleases.helm.toolkit.fluxcd.io"];
-
 impl Report {
     /// Judges what is live at this time.
     pub fn of(live: &Inventory, now: Timestamp) -> Self {
@@ -94,12 +91,7 @@ impl<'i> Found<'i> {
             let (verb, resource) = (unseen.verb, &unseen.resource);
             let message = format!("cannot {verb} {resource}{name}{place}: {}", unseen.why);
             let object = if unseen.name.is_empty() { String::new() } else { format!("/{}", unseen.name) };
-            let everywhere = EVERYWHERE.contains(&&**resource) && unseen.name.is_empty();
-            let scope = match &unseen.namespace {
-                Some(namespace) => format!(" -n {namespace}"),
-                None if everywhere => " --all-namespaces".to_owned(),
-                None => String::new(),
-            };
+            let scope = unseen.scope();
             let next = if unseen.forbidden {
                 format!("kubectl auth can-i {verb} {resource}{object}{scope}")
             } else {

@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 
 use cni_steward::cluster::Reference;
 use cni_steward::cluster::inventory::{
-    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, Orphan, Presence, Unseen,
+    Compute, Facts, FluxRelease, HelmRelease, Inventory, Item, Live, Network, Node, Orphan, PolicySource,
+    Presence, Unseen,
 };
 use cni_steward::policy::rules::ManagedAddon;
 use cni_steward::policy::{Kind, Policy, Target};
 use cni_steward::purge::addon::Stated;
 use cni_steward::purge::need::Dependents;
-use cni_steward::purge::{Plan, Wish, interlock, words};
+use cni_steward::purge::{Plan, Refusal, Wish, interlock, words};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -309,6 +310,36 @@ fn pods_that_run_without_the_workload_keep_what_they_need() {
     assert!(next(&inventory).contains("kubectl delete pods -n kube-system -l k8s-app=aws-node"));
     inventory.orphans = vec![orphan(true)];
     assert_eq!(next(&inventory), "they are being deleted: run purge again in a moment");
+}
+
+#[test]
+fn where_pods_cannot_be_seen_none_is_taken_to_be_gone_with_the_workload() {
+    let mut inventory = inventory("kubectl");
+    item(&mut inventory, Kind::DaemonSet).state = Presence::Absent;
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), Vec::<&str>::new());
+    inventory.unseen = vec![Unseen { namespace: Some("kube-system".into()), ..unseen("list", "pods", "") }];
+    let plan = Plan::new(&inventory, &NOBODY, WISH);
+    assert_eq!(codes(&plan), ["unseen"]);
+    assert!(plan.refusals[0].sentence().starts_with("cannot list pods: forbidden"));
+    inventory.unseen[0].namespace = Some("elsewhere".into());
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), Vec::<&str>::new(), "nobody's Pods of ours");
+}
+
+#[test]
+fn nothing_goes_under_a_policy_that_cannot_be_seen() {
+    let mut inventory = inventory("kubectl");
+    inventory.policy_from = PolicySource::Unseen(unseen("get", "configmaps", "cni-steward-policy"));
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), ["unseen"]);
+}
+
+#[test]
+fn the_right_to_check_is_that_of_all_namespaces_where_all_were_asked() {
+    let mut inventory = inventory("kubectl");
+    inventory.unseen = vec![unseen("list", "daemonsets.apps", "")];
+    let plan = Plan::new(&inventory, &NOBODY, WISH);
+    let next: Vec<String> = plan.refusals.iter().flat_map(Refusal::next).collect();
+    let expected = "kubectl auth can-i list daemonsets.apps --all-namespaces";
+    assert!(next.iter().any(|next| next.starts_with(expected)), "expected {expected:?} in {next:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bring_back;
 mod patience;
+mod record;
 mod remove;
 mod show;
 mod undo;
@@ -11,8 +12,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use jiff::Timestamp;
-use serde_json::Value;
 
 use self::remove::{Removal, Remover, Stopped, dependents};
 use super::cluster::{ReachArgs, block_on};
@@ -20,16 +19,14 @@ use super::confirm::{Answer, Consent};
 use super::greeting::say;
 use super::interrupt::Interrupt;
 use super::terminal::{TerminalArgs, print};
-use super::undo_file::{self, UndoFile};
 use super::{duration, policy_from};
 use crate::cluster::inventory::{Inventory, Wish, read};
 use crate::cluster::{Cluster, Writer};
+use crate::layout::quoted;
 use crate::policy::Kind;
 use crate::purge::addon::Stated;
-use crate::purge::plan::Step;
-use crate::purge::saved::is_saved;
 use crate::purge::{self, Plan, interlock, need, words};
-use crate::undo::{After, Mark, Place, Saved, Undo};
+use crate::undo::{Mark, Place};
 
 /// The undo file has to say which cluster it is of.
 const NO_UID: &str = "the uid of namespace kube-system, which tells one cluster from another, could not be seen; nothing was \
@@ -46,7 +43,7 @@ Examples:
       the same, then asks, writes the undo file and removes it; `aws eks describe-addon` said that there is no managed add-on
   cni-steward purge --managed-addon-absent --accept-network-loss 3 --yes
       although 3 schedulable nodes have no other network that is ready, and without a question
-  cni-steward purge --undo purge-undo-….json
+  cni-steward purge --undo cni-steward-undo-CLUSTER-TIME.json
       brings back what was removed, with its field owners, also where a policy in mode Block refuses it
 
 Exit status: 0 done (or nothing to do), 1 refused or not finished, 2 usage, or the cluster does not let us.
@@ -140,8 +137,8 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     }
     let now = cluster.now();
     let host = inventory.server.split("//").last().unwrap_or_default();
-    let path = args.undo_file.clone().unwrap_or_else(|| undo_file::default_path(host, now));
-    let mut file = undo_file(&path, &saved(&plan, &inventory, place, now))?;
+    let mut file =
+        record::file(args.undo_file.as_deref(), host, &record::saved(&plan, &inventory, place, now))?;
     let writer = Writer::operator();
     let interrupt = Interrupt::listen()?;
     let remover = Remover {
@@ -158,58 +155,7 @@ async fn remove(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     {
         say(&format!("warning: {error:#}"));
     }
-    finish(args, &inventory, &path, &gone, ended)
-}
-
-/// All that goes, as it stands.
-fn saved(plan: &Plan<'_>, inventory: &Inventory, cluster: Place, now: Timestamp) -> Undo {
-    let save = |step: &Step<'_>| {
-        let reference = &step.item.reference;
-        Saved {
-            api_version: reference.api_version().into_owned(),
-            kind: reference.kind().to_owned(),
-            namespace: reference.namespace().unwrap_or_default().to_owned(),
-            name: reference.name().to_owned(),
-            before: step.live.text.get().to_owned(),
-            after: After::Deleted,
-        }
-    };
-    Undo {
-        command: undo::COMMAND.to_owned(),
-        made_at: now,
-        policy: inventory.policy.hash().to_owned(),
-        cluster,
-        objects: plan.steps.iter().map(save).collect(),
-        marks: Vec::new(),
-    }
-}
-
-/// A new file, or that of a run that was cut off, if it holds all that is left as it stands now.
-fn undo_file(path: &Path, undo: &Undo) -> anyhow::Result<UndoFile> {
-    let value = |saved: &Saved| serde_json::from_str::<Value>(&saved.before).ok();
-    let holds = |saved: &Saved, one: &Saved| {
-        saved.to_string() == one.to_string()
-            && value(saved).zip(value(one)).is_some_and(|(saved, live)| is_saved(&saved, &live))
-    };
-    if path.exists()
-        && let Ok((file, before)) = UndoFile::open(path)
-        && before.command == undo.command
-        && before.cluster.uid == undo.cluster.uid
-        && before.unfinished()
-    {
-        let place = path.display();
-        let other = undo.objects.iter().find(|one| !before.objects.iter().any(|saved| holds(saved, one)));
-        let Some(other) = other else {
-            say(&format!("going on with the run that was cut off; what it saved is in {place}"));
-            return Ok(file);
-        };
-        say(&format!(
-            "{place} is of a run that was cut off, and {other} does not stand as it was saved there"
-        ));
-    }
-    let file = UndoFile::create(path, undo)?;
-    say(&format!("saved {} objects in {}", undo.objects.len(), path.display()));
-    Ok(file)
+    finish(args, &inventory, file.path(), &gone, ended)
 }
 
 impl PurgeArgs {
@@ -276,7 +222,7 @@ fn finish(
     gone: &[String],
     ended: Result<(), Stopped>,
 ) -> anyhow::Result<ExitCode> {
-    let back = format!("cni-steward purge --undo {}", file.display());
+    let back = format!("cni-steward purge --undo {}", quoted(&file.display().to_string()));
     let Err(stopped) = ended else {
         let policy = &inventory.policy;
         let text = format!(

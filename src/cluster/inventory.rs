@@ -73,7 +73,9 @@ pub enum PolicySource {
     Installed(String, String),
     /// There is one, but it cannot be used; the defaults are taken.
     Broken(String),
-    /// There is none; the defaults are taken.
+    /// We are installed, but its `ConfigMap` could not be read; the defaults are taken.
+    Unseen(Unseen),
+    /// None was seen; the defaults are taken.
     #[default]
     Nowhere,
 }
@@ -122,6 +124,9 @@ pub struct Fight {
     pub when: String,
 }
 
+/// What is looked for in all namespaces; what else has none is cluster-scoped.
+const EVERYWHERE: [&str; 3] = ["daemonsets.apps", "deployments.apps", "helmreleases.helm.toolkit.fluxcd.io"];
+
 /// What could not be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unseen {
@@ -152,6 +157,16 @@ impl Unseen {
             why: error.why(),
             forbidden: error.is_forbidden(),
             reason: error.reason(),
+        }
+    }
+
+    /// Where `kubectl auth can-i` has to look: ` -n NAMESPACE`, ` --all-namespaces`, or nothing for what has no namespace.
+    pub fn scope(&self) -> String {
+        let everywhere = self.name.is_empty() && EVERYWHERE.contains(&&*self.resource);
+        match &self.namespace {
+            Some(namespace) => format!(" -n {namespace}"),
+            None if everywhere => " --all-namespaces".to_owned(),
+            None => String::new(),
         }
     }
 }

@@ -69,6 +69,7 @@ fn policy(live: &Inventory) -> Value {
         PolicySource::Given => ("given", None),
         PolicySource::Installed(namespace, name) => ("installed", Some(format!("{namespace}/{name}"))),
         PolicySource::Broken(_) => ("broken", None),
+        PolicySource::Unseen(_) => ("unseen", None),
         PolicySource::Nowhere => ("none", None),
     };
     json!({"from": from, "place": place, "mode": live.policy.mode_name(), "hash": live.policy.hash()})

@@ -8,7 +8,7 @@ use super::need::{self, Dependents};
 use super::owner;
 use super::refusal::Refusal;
 use super::saved::{items, text};
-use crate::cluster::inventory::{Inventory, Item, Live, Presence, Unseen};
+use crate::cluster::inventory::{Inventory, Item, Live, PolicySource, Presence, Unseen};
 use crate::policy::Kind;
 
 /// Which goes when (the room's own text says why).
@@ -155,8 +155,15 @@ impl<'i> Plan<'i> {
             self.refusals.push(Refusal::Foreign(name.clone(), images));
         }
         let absent = inventory.workload().is_some_and(|item| matches!(item.state, Presence::Absent));
-        if absent && !self.steps.is_empty() && !inventory.orphans.is_empty() {
-            self.refusals.push(Refusal::Orphans(inventory.orphans.clone()));
+        if absent && !self.steps.is_empty() {
+            if !inventory.orphans.is_empty() {
+                self.refusals.push(Refusal::Orphans(inventory.orphans.clone()));
+            } else if let Some(unseen) = orphans_unseen(inventory) {
+                self.refusals.push(Refusal::Unseen(unseen.clone()));
+            }
+        }
+        if let PolicySource::Unseen(unseen) = &inventory.policy_from {
+            self.refusals.push(Refusal::Unseen(unseen.clone()));
         }
         self.refusals.extend(interlock::check(inventory, wish.accepted_loss, self.is_lost()));
         if let Some(suspicion) = addon::suspicion(objects.iter(), wish.stated) {
@@ -205,6 +212,14 @@ impl<'i> Plan<'i> {
             self.notes.extend(owners.iter().map(|owner| format!("not asked: {}", owner.sentence())));
         }
     }
+}
+
+/// Why it cannot be said that no Pod of the workload is left.
+fn orphans_unseen(inventory: &Inventory) -> Option<&Unseen> {
+    let namespace = &inventory.policy.targets.namespace;
+    inventory.unseen.iter().find(|unseen| {
+        unseen.resource == "pods" && unseen.namespace.as_ref().is_none_or(|place| place == namespace)
+    })
 }
 
 /// The images of a workload that is not the VPC CNI's.

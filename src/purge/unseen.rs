@@ -13,11 +13,11 @@ pub fn next(unseen: &Unseen) -> String {
     if !unseen.forbidden {
         return "run it again, with a longer --request-timeout if there was no answer in time".to_owned();
     }
-    let place = unseen.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
     format!(
-        "kubectl auth can-i {} {}{place}    # your account lacks this right",
+        "kubectl auth can-i {} {}{}    # your account lacks this right",
         unseen.verb,
-        object(unseen, "/")
+        object(unseen, "/"),
+        unseen.scope()
     )
 }
 

@@ -29,6 +29,9 @@ fn look(world: World, arguments: &[&str]) -> Output {
         let is_list =
             last.ends_with('s') && !["amazon-vpc-cni", "coredns"].contains(&last) && !path.contains("crd.");
         match world.iter().find(|(place, _)| *place == path) {
+            Some((_, object)) if object["kind"] == "Status" => {
+                Answer::Now("403 Forbidden", object.to_string())
+            }
             Some((_, object)) => Answer::Now("200 OK", object.to_string()),
             None if is_list => Answer::Now("200 OK", list(&[]).to_string()),
             None => Answer::Now("404 Not Found", status(404, "not found")),
@@ -127,6 +130,23 @@ fn the_newest_record_of_helm_counts_and_an_installation_is_known_by_where_its_we
         told["findings"].as_array().unwrap().iter().filter_map(|finding| finding["code"].as_str()).collect();
     // The webhook by hand trusts nobody, and the Lease was renewed long ago.
     assert!(codes.contains(&"CS024") && codes.contains(&"CS026"), "{codes:?}");
+}
+
+#[test]
+fn a_policy_that_may_not_be_read_is_not_taken_for_none() {
+    let deployment = named("cni-steward", "kube-system", json!({"spec": {}, "status": {}}));
+    let policy = "/api/v1/namespaces/kube-system/configmaps/cni-steward-policy";
+    for (object, from) in [
+        (json!({"data": {"policy.yaml": "mode: Block"}}), "installed"),
+        (json!({"kind": "Status", "code": 403, "message": "forbidden"}), "unseen"),
+    ] {
+        let deployments = list(std::slice::from_ref(&deployment));
+        let world = vec![version(), ("/apis/apps/v1/deployments", deployments), (policy, object)];
+        let told = look(world, &["-o", "json"]);
+        let told: Value =
+            serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}\n{told}"));
+        assert_eq!(told["policy"]["from"], from, "{told:#}");
+    }
 }
 
 #[test]

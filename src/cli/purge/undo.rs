@@ -13,7 +13,7 @@ use crate::cli::confirm::Answer;
 use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::terminal::{Tone, print};
-use crate::cli::undo_file::{UndoFile, check_cluster};
+use crate::cli::undo_file::{self, UndoFile, check_cluster};
 use crate::cluster::{Reference, Writer};
 use crate::policy::change::ALLOW_UNTIL;
 use crate::policy::{Kind, Target};
@@ -34,7 +34,7 @@ const ORDER: [Kind; 6] = [
 ];
 
 pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCode> {
-    let (mut file, undo) = UndoFile::open(path)?;
+    let (undo, _) = undo_file::read(path)?;
     let wanted = wanted(&undo).with_context(|| path.display().to_string())?;
     let cluster = args.reach.connect().await?;
     check_cluster(path, &undo, &cluster).await?;
@@ -86,7 +86,10 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     if missing > 0 {
         return Ok(ExitCode::from(1));
     }
-    file.mark(&Mark::Undone)?;
+    // All is back; that the file cannot be written to does not change that.
+    if let Err(error) = UndoFile::open(path).and_then(|(mut file, _)| file.mark(&Mark::Undone)) {
+        say(&format!("warning: {error:#}"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

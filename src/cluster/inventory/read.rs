@@ -164,7 +164,17 @@ impl Reading<'_> {
         for one in ours {
             let name = format!("{}-policy", one.name);
             let answer = self.ask(vec![Question::get(CONFIG_MAP, Some(&one.namespace), &name)]).await;
-            let Some(stored) = answer.first().and_then(Answer::value) else { continue };
+            let Some(stored) = answer.first().and_then(Answer::value) else {
+                let this = |unseen: &&Unseen| {
+                    unseen.resource == "configmaps"
+                        && unseen.name == name
+                        && unseen.namespace.as_ref() == Some(&one.namespace)
+                };
+                match self.unseen.iter().find(this) {
+                    Some(unseen) => return (Policy::default(), PolicySource::Unseen(unseen.clone())),
+                    None => continue,
+                }
+            };
             let place = format!("ConfigMap {}/{name}", one.namespace);
             let text = stored.get("data").and_then(|data| data.get("policy.yaml")).and_then(Value::as_str);
             return match Policy::parse(&place, text.unwrap_or_default()) {

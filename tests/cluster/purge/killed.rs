@@ -13,6 +13,11 @@ pub(crate) const CASES: &[Case] = &[
         run: changed,
     },
     Case {
+        name: "purge::without_a_name_the_undo_file_of_a_run_that_was_cut_off_is_found_beside",
+        needs: NEW,
+        run: unnamed,
+    },
+    Case {
         name: "purge::killed_around_each_write_of_the_undo_the_second_run_ends_right",
         needs: NEW,
         run: returns,
@@ -97,6 +102,34 @@ fn changed() {
         account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
         role.split_once('=').unwrap().1
     );
+}
+
+fn unnamed() {
+    let ground = Ground::with_eks(Version::V1_36);
+    let before = ground.objects();
+    let _collector = ground.collector();
+    let args = ["--yes", "--managed-addon-absent"];
+    let died = ground.purge_until("before-delete-ServiceAccount", &args);
+    assert_eq!(died.code, ABORTED, "{died}");
+    let done = ground.purge(&args);
+    assert_eq!((done.code, ground.names()), (0, Vec::new()), "{done}");
+    assert!(said(&done).contains("going on with the run that was cut off"), "{done}");
+    let files: Vec<_> = std::fs::read_dir(ground.file(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("cni-steward-undo-"))
+        .collect();
+    assert_eq!(files.len(), 1, "expected one file for both runs: {files:?}");
+
+    // A plan of the way back changes nothing, the file neither: a mark that was cut off stays as it is.
+    let undo = ground.file(&files[0]);
+    let text = std::fs::read_to_string(&undo).unwrap() + "{\"ma";
+    std::fs::write(&undo, &text).unwrap();
+    ground.purge(&["--undo", &undo, "--plan"]);
+    assert_eq!(std::fs::read_to_string(&undo).unwrap(), text);
+    let back = ground.purge(&["--undo", &undo, "--yes"]);
+    assert_eq!(back.code, 0, "{back}");
+    ground.assert_back(&before);
 }
 
 fn returns() {
