@@ -41,7 +41,7 @@ pub struct Stored<'a> {
 }
 
 /// Everything that an adoption would do, or why it does nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// Each target in the order in which it is written.
     pub objects: Vec<ObjectPlan>,
@@ -110,8 +110,9 @@ pub fn plan(stored: &[Stored<'_>], wish: &Wish<'_>, now: Timestamp) -> Plan {
     plan
 }
 
-/// EKS selects by `k8s-app` alone, which the chart renders with `originalMatchLabels=true`.
-fn selector(workload: &str) -> Option<bool> {
+/// The chart's value `originalMatchLabels` that renders the selector of this `DaemonSet` (JSON), if one does: EKS selects by
+/// `k8s-app` alone, which is what the chart renders with `true`.
+pub fn selector(workload: &str) -> Option<bool> {
     let object: Value = serde_json::from_str(workload).ok()?;
     let labels = object.pointer("/spec/selector/matchLabels")?.as_object()?;
     if labels.len() == 1 && labels.contains_key("k8s-app") {

@@ -31,7 +31,9 @@ impl Told<'_> {
             PolicySource::Installed(namespace, name) => {
                 format!("ConfigMap {namespace}/{name} in the cluster")
             }
-            PolicySource::Broken(_) | PolicySource::Nowhere => "none, so the defaults".into(),
+            PolicySource::Broken(_) | PolicySource::Unseen(_) | PolicySource::Nowhere => {
+                "none seen, so the defaults".into()
+            }
         }
     }
 }

@@ -33,7 +33,10 @@ pub(super) async fn run(path: &Path, cluster: &Cluster, consent: Consent) -> any
     let (undo, _) = undo_file::read(path)?;
     if undo.command != "adopt" {
         let other = &undo.command;
-        bail!("{place} tells of a {other}, not of an adoption: cni-steward {other} --undo {place}");
+        bail!(
+            "{place} tells of a {other}, not of an adoption: cni-steward {other} --undo {}",
+            quoted(&place.to_string())
+        );
     }
     undo_file::check_cluster(path, &undo, cluster).await?;
     let run = Run { undo: &undo, cluster };
