@@ -206,8 +206,13 @@ impl Found<'_> {
                     "{} cannot be understood, so nothing of ours changes it: {problem}",
                     item.reference
                 );
-                let next =
-                    format!("kubectl get {} {} -o json", item.reference.resource(), item.reference.name());
+                let place = item.reference.namespace().map(|namespace| format!(" -n {namespace}"));
+                let next = format!(
+                    "kubectl get {} {}{} -o json",
+                    item.reference.resource(),
+                    item.reference.name(),
+                    place.unwrap_or_default()
+                );
                 self.say(Code::Odd, &[item], message, next);
             }
         }

@@ -1,6 +1,7 @@
 //! What Helm's and Flux's records tell.
 
 use super::{Code, Found, Owner, named, owner};
+use crate::adopt::selector;
 use crate::layout::quoted;
 
 impl Found<'_> {
@@ -60,10 +61,12 @@ impl Found<'_> {
             "stamped for release {namespace}/{name}, which Helm has no record of: `helm list` does not show it, and its next \
              install or upgrade decides"
         );
+        let stored = live.workload().and_then(|item| selector(item.live()?.text.get()));
         let next = format!(
-            "helm upgrade --install {} eks/aws-vpc-cni -n {} --set originalMatchLabels=true",
+            "helm upgrade --install {} eks/aws-vpc-cni -n {}{}",
             quoted(name),
-            quoted(namespace)
+            quoted(namespace),
+            if stored == Some(false) { "" } else { " --set originalMatchLabels=true" }
         );
         self.say(Code::NoRelease, &found, message, next);
     }

@@ -42,8 +42,8 @@ impl Found<'_> {
                     one.namespace, one.name
                 );
                 let next = format!(
-                    "cni-steward export webhook --service {}/{} | kubectl apply -f -",
-                    one.namespace, one.name
+                    "helm upgrade {} CHART --reuse-values -n {}    # CHART is the chart of cni-steward",
+                    one.name, one.namespace
                 );
                 self.say(Code::NoWebhook, &[], message, next);
             }
@@ -136,7 +136,14 @@ impl Found<'_> {
         }
         if !wanting.is_empty() {
             let message = format!("{}: not as the policy wants it; needed: {why_wanting}", named(&wanting));
-            self.say(Code::NotAsPolicy, &wanting, message, "cni-steward adopt --plan");
+            // Adopting is refused in Block: there it is the leading replica's alone.
+            let next = match live.installations.first() {
+                Some(one) if live.policy.mode == Mode::Block => {
+                    format!("kubectl logs -n {} deployment/{}", one.namespace, one.name)
+                }
+                _ => "cni-steward adopt --plan".to_owned(),
+            };
+            self.say(Code::NotAsPolicy, &wanting, message, next);
         }
     }
 }

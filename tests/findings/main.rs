@@ -15,10 +15,10 @@ mod schema;
 mod world;
 
 use cni_steward::cluster::inventory::{Chained, Compute, Inventory, Presence};
-use cni_steward::findings::{Certainty, Owner, Report};
+use cni_steward::findings::{Certainty, Code, Owner, Report};
 use cni_steward::policy::Kind;
 use serde_json::json;
-use world::{STAMPED, annotate, change, eks, entry, network, now, record, remove, stamp, unseen};
+use world::{STAMPED, annotate, change, eks, entry, install, network, now, record, remove, stamp, unseen};
 
 #[track_caller]
 fn expect(live: &Inventory, owner: Owner, certainty: Certainty, words: &[&str]) -> Report {
@@ -55,6 +55,39 @@ fn stamps_alone_are_a_claim_and_a_record_makes_it_helms() {
     expect(&live, Owner::Stamped, Certainty::Unsure, &["could not be seen"]);
     record(&mut live, "aws-vpc-cni", "deployed");
     expect(&live, Owner::Helm, Certainty::Certain, &["The Helm release kube-system/aws-vpc-cni owns"]);
+}
+
+/// The chart's own selector cannot be changed to EKS's, nor the other way.
+#[test]
+fn the_command_that_makes_a_record_renders_the_selector_that_is_stored() {
+    for (labels, flag) in
+        [(json!({"k8s-app": "aws-node"}), true), (json!({"app.kubernetes.io/name": "aws-node"}), false)]
+    {
+        let mut live = eks();
+        stamp(&mut live, &STAMPED, "aws-vpc-cni");
+        change(&mut live, &[Kind::DaemonSet], |object| {
+            object["spec"]["selector"] = json!({"matchLabels": labels});
+        });
+        let report = Report::of(&live, now());
+        let next = &report.findings.iter().find(|finding| finding.code == Code::NoRelease).unwrap().next;
+        assert_eq!(next.contains("originalMatchLabels=true"), flag, "{next}");
+    }
+}
+
+#[test]
+fn what_to_do_fits_the_mode_and_the_namespace() {
+    let next = |live: &Inventory, code: Code| {
+        let report = Report::of(live, now());
+        report.findings.into_iter().find(|finding| finding.code == code).map(|finding| finding.next)
+    };
+    let mut live = eks();
+    change(&mut live, &[Kind::DaemonSet], |object| object["metadata"]["labels"]["x"] = json!(1));
+    let command = "kubectl get daemonsets.apps aws-node -n kube-system -o json";
+    assert_eq!(next(&live, Code::Odd).as_deref(), Some(command));
+    let mut live = eks();
+    install(&mut live, "mode: Block\nmanagedAddon: Absent\nclusterApi: Protect");
+    let command = "kubectl logs -n kube-system deployment/cni-steward";
+    assert_eq!(next(&live, Code::NotAsPolicy).as_deref(), Some(command));
 }
 
 #[test]
