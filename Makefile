@@ -34,6 +34,7 @@ test: check control-plane chart ## Formatting, lints, and all tests, those on re
 check: ## Formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --test record --locked -- -D warnings
 
 .PHONY: dist
 dist: ## The static binary, as it goes into the image: dist/ARCH/cni-steward

@@ -32,15 +32,19 @@ use support::{fixtures, steward};
 
 type Kept = Arc<Mutex<Vec<Vec<u8>>>>;
 
+/// Answers, and keeps what it was asked.
+fn keeping(kept: Kept) -> impl for<'a> Fn(&'a [u8]) -> Answer<'a> + Send + Sync + 'static {
+    move |body| {
+        kept.lock().unwrap().push(body.to_vec());
+        answer(body, &Policy::default(), jiff::Timestamp::UNIX_EPOCH)
+    }
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let kept = Kept::default();
-    let keep = Arc::clone(&kept);
-    let answering = Arc::new(move |body: &[u8]| -> Answer {
-        keep.lock().unwrap().push(body.to_vec());
-        answer(body, &Policy::default(), jiff::Timestamp::UNIX_EPOCH)
-    });
-    let running = runtime.block_on(server::start(cni_steward::server::Limits::default(), answering));
+    let running =
+        runtime.block_on(server::start(cni_steward::server::Limits::default(), keeping(Arc::clone(&kept))));
     for version in [Version::V1_24, Version::V1_36] {
         let plane = ControlPlane::start(version);
         register(&plane, running.address.port(), &running.ca);
