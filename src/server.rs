@@ -3,7 +3,7 @@
 //! It owns its accept loop because what fails first in the field is a certificate or a time-out, and a borrowed loop
 //! would neither log the one nor set the other. It knows nothing of policy: the answering function comes from outside
 //! ([`front::Answering`]). Only HTTP/1.1 is spoken: the API server calls webhooks with nothing else
-//! (apiserver `pkg/util/webhook/client.go`). Three fixed paths
+//! (apiserver `pkg/util/webhook/client.go`). Five fixed paths
 //! need no router: a borrowed one was measured and costs more than it saves in lines (ARCHITECTURE.md).
 
 use std::time::Duration;

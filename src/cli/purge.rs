@@ -55,7 +55,8 @@ It may be run again at any time: it goes on from what is there.";
 pub struct PurgeArgs {
     #[command(flatten)]
     consent: Consent,
-    /// Where the objects are saved before the first is deleted [default: a new file in this folder].
+    /// Where the objects are saved before the first is deleted [default: cni-steward-undo-CLUSTER-TIME.json, or that of a run
+    /// that was cut off].
     #[arg(long, value_name = "FILE")]
     undo_file: Option<PathBuf>,
     /// Bring back what the purge that wrote this file removed.
