@@ -203,6 +203,8 @@ async fn every_metric_is_documented_and_every_documented_metric_is_there() {
 /// `name{label,label}` of a line of the page, a histogram under its own name.
 fn sample(line: &str) -> Option<String> {
     let name = line.rsplit_once(' ').filter(|_| line.starts_with("cni_steward_"))?.0;
+    // `x{}` is the series `x`.
+    let name = name.strip_suffix("{}").unwrap_or(name);
     let (name, labels) = name.split_once('{').unwrap_or((name, ""));
     if name.ends_with("_sum") || name.ends_with("_count") {
         return None;
