@@ -160,6 +160,11 @@ impl Unseen {
         }
     }
 
+    /// Whether it is an object of this resource and name that could not be seen.
+    pub fn is_of(&self, resource: &str, name: &str) -> bool {
+        self.resource == resource && self.name == name
+    }
+
     /// Where `kubectl auth can-i` has to look: ` -n NAMESPACE`, ` --all-namespaces`, or nothing for what has no namespace.
     pub fn scope(&self) -> String {
         let everywhere = self.name.is_empty() && EVERYWHERE.contains(&&*self.resource);

@@ -123,10 +123,8 @@ impl<'i> Plan<'i> {
             Presence::Stands(live) => live,
             Presence::Absent => return,
             Presence::Unseen => {
-                let same = |unseen: &&Unseen| {
-                    unseen.resource == item.reference.resource() && unseen.name == item.reference.name()
-                };
-                let unseen = inventory.unseen.iter().find(same).cloned();
+                let (resource, name) = (item.reference.resource(), item.reference.name());
+                let unseen = inventory.unseen.iter().find(|unseen| unseen.is_of(&resource, name)).cloned();
                 self.refusals.push(Refusal::Unseen(unseen.unwrap_or_else(|| Unseen {
                     verb: "get",
                     resource: item.reference.resource(),

@@ -12,8 +12,7 @@ use super::drain::{Drain, Stage};
 use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::tls::CertSlot;
-use crate::telemetry::clock;
-use crate::telemetry::clock::Stopwatch;
+use crate::telemetry::clock::{self, Stopwatch};
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::standing::Standing;
 

@@ -187,11 +187,12 @@ impl Seats {
         let now = Stopwatch::start();
         let seated = || self.open.iter().filter(|(_, (seat, _))| seat.takes_one());
         let strangers = seated().filter(|(_, (seat, _))| seat.is_fresh()).count();
-        let few = strangers * FEW < seated().count();
+        let few = strangers * FEW < self.taken();
         let spared = seated()
             .filter_map(|(id, (seat, _))| Some((seat.spare(now, lag, few)?, *id, seat)))
             .max_by_key(|(spare, id, _)| (*spare, *id));
         let Some((_, id, seat)) = spared else { return false };
+        let seat = Arc::clone(seat);
         if seat.is_busy() || !seat.has_greeted() {
             self.cut_off(id);
             return true;
@@ -207,9 +208,7 @@ impl Seats {
                 self.cut_off(first);
             }
         }
-        if let Some((seat, _)) = self.open.get(&id) {
-            seat.ask_to_leave();
-        }
+        seat.ask_to_leave();
         self.leaving.push_back((id, now));
         true
     }

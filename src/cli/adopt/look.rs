@@ -24,10 +24,8 @@ pub(super) fn seen(live: &Inventory) -> anyhow::Result<Place> {
     let blind = live.targets.iter().filter(|item| matches!(item.state, Presence::Unseen));
     let mut missing: Vec<String> = Vec::new();
     for item in blind {
-        let same = |unseen: &&Unseen| {
-            unseen.resource == item.reference.resource() && unseen.name == item.reference.name()
-        };
-        missing.push(match live.unseen.iter().find(same) {
+        let (resource, name) = (item.reference.resource(), item.reference.name());
+        missing.push(match live.unseen.iter().find(|unseen| unseen.is_of(&resource, name)) {
             Some(unseen) => sentence(unseen),
             None => format!("cannot read {}", item.reference),
         });

@@ -165,12 +165,8 @@ impl Reading<'_> {
             let name = format!("{}-policy", one.name);
             let answer = self.ask(vec![Question::get(CONFIG_MAP, Some(&one.namespace), &name)]).await;
             let Some(stored) = answer.first().and_then(Answer::value) else {
-                let this = |unseen: &&Unseen| {
-                    unseen.resource == "configmaps"
-                        && unseen.name == name
-                        && unseen.namespace.as_ref() == Some(&one.namespace)
-                };
-                match self.unseen.iter().find(this) {
+                // The first that cannot be seen ends this, so it is of this namespace.
+                match self.unseen.iter().find(|unseen| unseen.is_of("configmaps", &name)) {
                     Some(unseen) => return (Policy::default(), PolicySource::Unseen(unseen.clone())),
                     None => continue,
                 }
