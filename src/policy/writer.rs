@@ -44,22 +44,20 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The manager of the one root entry that this write made or touched; `""` when there is none, or several.
+/// The manager of the root entry that this write made or touched; `""` when there is none.
 ///
 /// The API server gives the writer's entry a new time (or none, when a no-op apply brought it back); an entry that only
-/// lost paths to the writer keeps its own.
+/// lost paths to the writer keeps its own. So several managers are another webhook's doing: then it is `eks` if an entry
+/// of its is one of them, else `""`. `eks` alone moves in its own write only, and must still be found there by a second
+/// look, when what was new beside it has been merged into an entry that is as it is stored.
 pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str {
     let before: BTreeSet<_> = roots(old).map(stamp).collect();
-    let mut found = "";
-    for known in roots(list).filter(|known| !before.contains(&stamp(known))) {
-        if found != known.manager {
-            if !found.is_empty() {
-                return "";
-            }
-            found = &known.manager;
-        }
+    let new = roots(list).filter(|known| !before.contains(&stamp(known)));
+    let managers: BTreeSet<&str> = new.map(|known| &*known.manager).collect();
+    match managers.first() {
+        Some(only) if managers.len() == 1 => only,
+        _ => managers.get(EKS).copied().unwrap_or_default(),
     }
-    found
 }
 
 fn roots<'l, 'a>(list: Option<&'l List<'a>>) -> impl Iterator<Item = &'l Known<'a>> {

@@ -5,7 +5,7 @@
 
 type Variables = &'static [(&'static str, &'static str)];
 
-/// Who writes: what the client said, or the one entry that this write made or touched.
+/// Who writes: what the client said, or whose entry this write made or touched.
 pub(super) const MANAGER: Variables = &[
     ("entries", "object.metadata.?managedFields.orValue([]).filter(entry, !has(entry.subresource))"),
     (
@@ -22,7 +22,7 @@ pub(super) const MANAGER: Variables = &[
     (
         "manager",
         "request.?options.?fieldManager.orValue('') != '' ? string(request.options.fieldManager) \
-         : size(variables.touched) > 0 && variables.touched.all(manager, manager == variables.touched[0]) \
+         : 'eks' in variables.touched ? 'eks' : size(variables.touched) > 0 && variables.touched.all(manager, manager == variables.touched[0]) \
          ? string(variables.touched[0]) : ''",
     ),
 ];

@@ -104,7 +104,7 @@ impl Case<'_, '_> {
             ("", "") => "the request names no field manager, and no single entry of managedFields tells one"
                 .to_owned(),
             ("", _) => format!(
-                "the request names no field manager; the entry of {manager} is the one in managedFields that this write made or touched"
+                "the request names no field manager; this write made or touched the entry of {manager} in managedFields"
             ),
             _ => format!("the request names field manager {manager} (any client may)"),
         };

@@ -100,7 +100,7 @@ fn it_is_said_how_the_writer_is_known() {
     let told = found(&Write::create(&daemon_set()));
     assert!(told.starts_with("EKS, or somebody") && told.contains("names field manager eks"), "{told}");
     let inferred = found(&Write::create(&daemon_set()).manager(""));
-    assert!(inferred.contains("the entry of eks is the one"), "{inferred}");
+    assert!(inferred.contains("made or touched the entry of eks"), "{inferred}");
     let addon = found(&Write::create(&daemon_set()).addon());
     assert!(addon.contains("because the user is eks:addon-manager"), "{addon}");
     let mut bare = daemon_set();

@@ -117,3 +117,27 @@ fn fault_20_an_untold_field_manager_is_inferred_from_what_changed() {
     assert_eq!(seen.owners(), ["helm/Apply"]);
     Write::update(&old, &object).set("options", Value::Null).judge(&adopt());
 }
+
+#[test]
+fn where_another_webhook_touched_several_entries_eks_counts_as_the_writer_at_every_look() {
+    let entry = |manager: &str, time: &str, fields: Value| {
+        json!({"apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": fields, "manager": manager,
+            "operation": "Apply", "time": time})
+    };
+    let old = Write::create(&daemon_set()).judge(&adopt()).object;
+    let helm = old["metadata"]["managedFields"][0].clone();
+    assert_eq!(helm["manager"], "helm");
+    let now = "2026-01-01T11:59:00Z";
+    let written_by = |manager: &str| {
+        let mut object = old.clone();
+        let new = [entry(manager, now, json!({})), entry("helm", now, json!({})), helm.clone()];
+        object["metadata"]["managedFields"] = json!(new);
+        Write::update(&old, &object).manager("")
+    };
+    let first = written_by("eks").judge(&adopt());
+    assert_eq!(first.answer.record.manager, "eks");
+    // Both of Helm's are the stored one again, beside which an entry of eks would be all that is new.
+    assert_eq!(first.object["metadata"]["managedFields"], json!([helm]));
+    assert_eq!(Write::update(&old, &first.object).manager("").judge(&adopt()).patch, None);
+    assert_eq!(written_by("kubectl").judge(&adopt()).answer.record.manager, "");
+}
