@@ -148,6 +148,7 @@ fn select(key: &str, value: &str) -> LabelSelector {
     }
 }
 
+// A name that the API server has yet to make up is not there: an error then would have `failurePolicy: Fail` refuse the write.
 fn by_condition(names: &Names) -> Vec<Entry> {
     let named =
         |expression: String| Some(vec![MatchCondition { name: "vpc-cni-by-name".to_owned(), expression }]);
@@ -157,7 +158,8 @@ fn by_condition(names: &Names) -> Vec<Entry> {
             kinds: kinds(Kind::namespaced),
             scope: "Namespaced",
             conditions: named(format!(
-                "request.name == '{}' || (request.resource.resource == 'configmaps' && request.name == '{}')",
+                "has(request.name) && (request.name == '{}' \
+                 || (request.resource.resource == 'configmaps' && request.name == '{}'))",
                 names.name, names.settings
             )),
             namespace: Some(in_namespace(names)),
@@ -168,8 +170,8 @@ fn by_condition(names: &Names) -> Vec<Entry> {
             kinds: kinds(|kind| !kind.namespaced()),
             scope: "Cluster",
             conditions: named(format!(
-                "request.resource.resource == 'customresourcedefinitions' ? request.name == '{SCHEMA}' : \
-                 request.name == '{}'",
+                "has(request.name) && (request.resource.resource == 'customresourcedefinitions' \
+                 ? request.name == '{SCHEMA}' : request.name == '{}')",
                 names.name
             )),
             namespace: None,

@@ -5,13 +5,6 @@ use serde_json::{Value, json};
 /// How a patch is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patch<'a> {
-    /// Server-side apply as this field manager; `force` takes fields from others.
-    Apply {
-        /// The field manager.
-        manager: &'a str,
-        /// Take conflicting fields.
-        force: bool,
-    },
     /// JSON Merge Patch; one that carries `metadata.resourceVersion` fails when somebody else wrote before.
     Merge {
         /// The field manager.
@@ -27,8 +20,6 @@ pub enum Patch<'a> {
 impl Patch<'_> {
     pub(super) fn content_type(self) -> &'static str {
         match self {
-            // JSON is YAML, and this is the type that every server version takes.
-            Self::Apply { .. } => "application/apply-patch+yaml",
             Self::Merge { .. } => "application/merge-patch+json",
             Self::Json { .. } => "application/json-patch+json",
         }
@@ -36,7 +27,6 @@ impl Patch<'_> {
 
     pub(super) fn query(self) -> String {
         match self {
-            Self::Apply { manager, force } => format!("fieldManager={manager}&force={force}"),
             Self::Merge { manager } | Self::Json { manager } => format!("fieldManager={manager}"),
         }
     }

@@ -1,8 +1,10 @@
 //! What the webhook configuration tells the API server to trust: read, and written where it is not what it has to be.
 //!
-//! Only `clientConfig.caBundle` of the entries that lead to our Services is ours, applied by a field manager of its own, so
-//! that whoever renders the rest (Helm, Argo CD, Flux) and we never touch each other's fields. The write carries the version
-//! that was read: the plan was made for that one.
+//! Only `clientConfig.caBundle` of the entries that lead to our Services is ours, by a field manager of its own, so that
+//! whoever renders the rest (Helm, Argo CD, Flux) and we never touch each other's fields. A patch, not an apply: who applies
+//! an entry's field owns the entry too, and what is left of one that its chart renders no more (a name and a bundle) is
+//! refused by the API server, and with it the upgrade. The write carries the version that was read: the plan was made for
+//! that one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,19 +85,14 @@ impl Configuration {
         bundle: &Bundle,
     ) -> Result<(), ApiError> {
         let encoded = STANDARD.encode(bundle.pem());
-        let entries: Vec<Value> = self
-            .ours(instance)
-            .map(|entry| json!({"name": entry.get("name"), "clientConfig": {"caBundle": encoded}}))
-            .collect();
-        let reference = Self::reference(instance);
-        let body = json!({
-            "apiVersion": reference.api_version(),
-            "kind": reference.kind(),
-            "metadata": {"name": reference.name(), "resourceVersion": self.metadata.resource_version},
-            "webhooks": entries,
+        let version = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": self.metadata.resource_version});
+        let ours = self.webhooks.iter().enumerate().filter(|(_, entry)| Self::leads_to(entry, instance));
+        let bundles = ours.map(|(place, _)| {
+            json!({"op": "add", "path": format!("/webhooks/{place}/clientConfig/caBundle"), "value": encoded})
         });
-        let patch = Patch::Apply { manager: MANAGER, force: true };
-        cluster.patch::<IgnoredAny>(writer, &reference, patch, &body).await.map(drop)
+        let body: Vec<Value> = std::iter::once(version).chain(bundles).collect();
+        let patch = Patch::Json { manager: MANAGER };
+        cluster.patch::<IgnoredAny>(writer, &Self::reference(instance), patch, &body).await.map(drop)
     }
 }
 

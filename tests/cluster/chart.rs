@@ -1,9 +1,11 @@
 //! Our own chart on real API servers, with both Helms.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use cni_steward::trust::rendered::{differences, read};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Output;
 use crate::support::control_plane::{ControlPlane, Helm, User, Version};
@@ -12,11 +14,16 @@ use crate::support::suite::Case;
 use crate::support::tools::Tool::{
     self, ApiServer124, ApiServer130, ApiServer136, Etcd, Helm3, Helm4, Kubectl,
 };
+use crate::support::watchdog::{Background, Folder};
+use crate::support::{tail, until};
 
 /// The chart under test.
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward");
 /// A certificate of one's own.
 const OWN: &str = concat!("--values=", env!("CARGO_MANIFEST_DIR"), "/charts/cni-steward/tests/values.yaml");
+/// With it, a bundle that cert-manager writes.
+const INJECTED: &[&str] =
+    &["--set=certificate.caBundle=,certificate.certManager.injectCaFrom=kube-system/cni-steward"];
 const BOTH_HELMS: &[Tool] = &[Helm3, Helm4];
 
 pub(crate) const CASES: &[Case] = &[
@@ -52,6 +59,17 @@ pub(crate) const CASES: &[Case] = &[
         name: "chart::an_upgrade_that_changes_ports_leaves_no_old_one_behind_with_helm_4",
         needs: &[ApiServer136, Etcd, Kubectl, Helm4],
         run: || ports(Helm::V4),
+    },
+    Case {
+        name: "chart::going_over_to_a_certificate_of_one_s_own_takes_the_servers_entry_away_with_helm_3",
+        needs: &[ApiServer136, Etcd, Kubectl, Helm3],
+        run: || own_certificate(Helm::V3, &[]),
+    },
+    Case {
+        name: "chart::going_over_to_a_certificate_of_one_s_own_takes_the_servers_entry_away_with_helm_4",
+        needs: &[ApiServer136, Etcd, Kubectl, Helm4],
+        // The bundle is the servers' until then.
+        run: || own_certificate(Helm::V4, &["--force-conflicts"]),
     },
 ];
 
@@ -187,7 +205,7 @@ fn policies(documents: &str) -> Vec<(String, String, Value)> {
 }
 
 fn bad_values() {
-    let cases: [(&str, &str); 23] = [
+    let cases = [
         ("polcy.mode=Adopt", "polcy"),
         ("policy.mode=adopt", "/policy/mode"),
         ("policy.mode=null", "mode"),
@@ -214,6 +232,11 @@ fn bad_values() {
         ("certificate.certManager.injectCaFrom=a/b", "set only one of them"),
         ("strategy.rollingUpdate.maxSurge=1", "strategy.rollingUpdate.maxSurge: must be 0 with hostNetwork"),
         ("logLevel=loud", "/logLevel"),
+        ("policy.owner.manager=terraform*", "/policy/owner/manager"),
+        ("policy.owner.manager=eks", "policy.owner.manager: eks"),
+        ("policy.mode=Adopt,policy.clusterApi=Release", "policy.clusterApi: Release contradicts"),
+        ("policy.fields=Stamp,policy.owner.release=null", "policy.fields: Stamp would change nothing"),
+        ("serviceAccount.create=false", "serviceAccount.name: name the account"),
     ];
     for helm in [Helm::V3, Helm::V4] {
         let old = template(helm, "1.23", &[]);
@@ -277,10 +300,7 @@ const VARIATIONS: [&[&str]; 7] = [
     &[
         "--set=hostNetwork=false,replicaCount=1,telemetry.enabled=false,k8sServiceHost=10.0.0.1,k8sServicePort=6443",
     ],
-    &[
-        OWN,
-        "--set=certificate.caBundle=,certificate.certManager.injectCaFrom=kube-system/cni-steward,webhook.failurePolicy=Fail",
-    ],
+    &[OWN, INJECTED[0], "--set=webhook.failurePolicy=Fail"],
 ];
 
 /// With each of these Helms a release comes, changes and goes without a trace; and the API server knows every field of what it renders
@@ -294,6 +314,7 @@ pub(crate) fn taken_by(version: Version, helms: &[Helm]) {
             for values in VARIATIONS {
                 upgrade(&plane, helm, values).ok();
                 is_as_rendered(&plane);
+                strangers_pass(&plane);
             }
             plane.helm(helm, &["uninstall", "cni-steward", "-n", "kube-system"]).ok();
         });
@@ -322,6 +343,63 @@ fn is_as_rendered(plane: &ControlPlane) {
     let stored = plane.get("MutatingWebhookConfiguration", "cni-steward");
     let found = differences(&read(text).unwrap(), stored["webhooks"].as_array().unwrap(), |_| true);
     assert_eq!(found, [], "{stored}");
+}
+
+/// Nobody answers, and the names are still to be made up: whatever `failurePolicy` says, this is none of ours.
+fn strangers_pass(plane: &ControlPlane) {
+    let objects =
+        [("v1", "ConfigMap"), ("v1", "ServiceAccount"), ("rbac.authorization.k8s.io/v1", "ClusterRole")];
+    for (version, kind) in objects {
+        let object = json!({"apiVersion": version, "kind": kind, "metadata": {"generateName": "any-"}});
+        let args = ["create", "--dry-run=server", "-n", "kube-system", "-f", "-"];
+        plane.kubectl_stdin(User::Admin, &args, &object.to_string()).ok();
+    }
+}
+
+/// A chart that a server made itself trusted in goes over to a certificate of one's own, with its bundle and with another's
+/// to write it.
+fn own_certificate(helm: Helm, force: &[&str]) {
+    let plane = ControlPlane::start(Version::V1_36);
+    let entries = || plane.get("MutatingWebhookConfiguration", "cni-steward")["webhooks"].take();
+    let bundles = || -> Vec<Option<String>> {
+        let entries = entries();
+        let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().map(str::to_owned);
+        entries.as_array().unwrap().iter().map(bundle).collect()
+    };
+    let folder = Folder::new();
+    install(&plane, helm, &[]).ok();
+    for (more, rendered) in [(&[][..], true), (INJECTED, false)] {
+        let args = [
+            steward::binary(),
+            "serve".to_owned(),
+            "--instance=kube-system/cni-steward".to_owned(),
+            format!("--kubeconfig={}", plane.kubeconfig(User::Admin).display()),
+            "--listen=127.0.0.1:0".to_owned(),
+            "--telemetry=127.0.0.1:0".to_owned(),
+            "--policy=examples/adopt.yaml".to_owned(),
+        ];
+        let server = Background::start(Path::new("/usr/bin/env"), &args, &folder.join("steward.log"));
+        let all = || (bundles().iter().all(Option::is_some) && bundles().len() == 4).then_some(());
+        until("the server wrote a bundle into all four entries", Duration::from_mins(1), all)
+            .unwrap_or_else(|error| panic!("{error}\n{}", tail(&folder.join("steward.log"), 40)));
+        drop(server);
+        let by_server = bundles();
+        upgrade(&plane, helm, &[&[OWN], more, force].concat()).ok();
+        let now = bundles();
+        assert_eq!(
+            now.len(),
+            3,
+            "expected the entry for the servers' own next leaf to be gone: {}",
+            entries()
+        );
+        assert_eq!(
+            now[0] != by_server[0],
+            rendered,
+            "expected a bundle of one's own where one is given: {}",
+            entries()
+        );
+        upgrade(&plane, helm, &[&["--set=certificate.caBundle="], force].concat()).ok();
+    }
 }
 
 fn ports(helm: Helm) {

@@ -12,9 +12,10 @@ The entries of the webhook configuration. Rendered twice: there, and for the pro
 {{- $schema := dict "apiGroups" (list "apiextensions.k8s.io") "resources" (list "customresourcedefinitions") }}
 {{- $entries := list }}
 {{- if $byCondition }}
-  {{- $named := printf "request.name == '%s' || (request.resource.resource == 'configmaps' && request.name == '%s')" $targets.name $targets.settings }}
+  {{- /* A name that the API server has yet to make up is not there: an error then would have failurePolicy Fail refuse the write. */}}
+  {{- $named := printf "has(request.name) && (request.name == '%s' || (request.resource.resource == 'configmaps' && request.name == '%s'))" $targets.name $targets.settings }}
   {{- $entries = append $entries (dict "name" "namespaced" "scope" "Namespaced" "rules" (list $core $apps) "condition" $named "namespaceSelector" $inNamespace) }}
-  {{- $named = printf "request.resource.resource == 'customresourcedefinitions' ? request.name == 'eniconfigs.crd.k8s.amazonaws.com' : request.name == '%s'" $targets.name }}
+  {{- $named = printf "has(request.name) && (request.resource.resource == 'customresourcedefinitions' ? request.name == 'eniconfigs.crd.k8s.amazonaws.com' : request.name == '%s')" $targets.name }}
   {{- $entries = append $entries (dict "name" "cluster" "scope" "Cluster" "rules" (list $schema $rbac) "condition" $named) }}
 {{- else }}
   {{- /* The API server knows only selectors. The one CRD of ours has no label, so all CRD writes are called. */}}
