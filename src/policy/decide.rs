@@ -71,7 +71,7 @@ pub fn decide<'a>(subject: &Subject<'a>, policy: &'a Policy, now: Timestamp) -> 
     let list = subject.object.managed_fields.as_ref();
     let old_list = subject.old.and_then(|old| old.managed_fields.as_ref());
     let manager = if subject.manager.is_empty() {
-        writer::infer(list, old_list).to_owned()
+        writer::infer(list, subject.old).to_owned()
     } else {
         subject.manager.to_owned()
     };

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::pattern::Pattern;
-use super::rules::{ClusterApi, Fields, ManagedAddon, Mode, Policy, PolicyError, Release};
+use super::rules::{ClusterApi, EKS, Fields, ManagedAddon, Mode, Policy, PolicyError, Release};
+use super::writer::STEWARD;
 use source::Source;
 
 const API_VERSION: &str = "cni-steward.dev/v1alpha1";
@@ -193,6 +194,24 @@ impl Source<'_> {
     fn owner(&self, part: OwnerPart, policy: &mut Policy) -> Result<(), PolicyError> {
         if let Some(manager) = part.manager {
             self.manager(&manager, "owner.manager")?;
+            let problem = match manager.value.as_str() {
+                EKS => Some("EKS takes what it does not know of from itself with its next apply"),
+                STEWARD => Some("cni-steward gives the fields to an owner and keeps none"),
+                name if name.contains('*') => {
+                    Some("this is the name of one field manager, in which `*` stands for nothing else")
+                }
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                return Err(self.error(
+                    Some(manager.referenced),
+                    &format!(
+                        "`owner.manager` is `{}`, but {problem}; allowed: the manager as `kubectl get --show-managed-fields` \
+                         shows it, such as `helm`, `helm-controller` or `argocd-controller`",
+                        manager.value
+                    ),
+                ));
+            }
             if matches!(part.release, ReleaseChoice::Default) && manager.value.starts_with("argocd") {
                 policy.owner.release = None;
             }

@@ -80,7 +80,10 @@ pub fn tell<'o>(
     let marked = marker(object).map(|(word, key)| (word, Basis::Marker(key)));
     let creator = entries().find(|known| written_at(known, &object.created)).map(|known| &*known.manager);
     match creator {
-        Some(manager) if eks_bootstrap_before_2024(manager) => return ("eks", Basis::Creator(manager)),
+        // What only one tool writes may have come later: EKS writes at a cluster's birth.
+        Some(manager) if manager == EKS || eks_bootstrap_before_2024(manager) => {
+            return ("eks", Basis::Creator(manager));
+        }
         Some(manager) => return marked.unwrap_or_else(|| (word(manager), Basis::Creator(manager))),
         None => {}
     }

@@ -161,8 +161,9 @@ impl Policy {
             fields: Fields::Transfer,
             absorb: vec![Pattern::new(EKS)],
             cluster_api: match mode {
-                Mode::Adopt => ClusterApi::Protect,
-                Mode::Observe | Mode::Block => ClusterApi::Leave,
+                // Observe writes nothing, and says what Adopt would do.
+                Mode::Adopt | Mode::Observe => ClusterApi::Protect,
+                Mode::Block => ClusterApi::Leave,
             },
             managed_addon: ManagedAddon::Unknown,
             exempt: Exempt {

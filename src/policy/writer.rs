@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::object::Object;
 use super::rules::{ADDON_MANAGER, EKS, Policy};
 use crate::fields::entry::{Known, List, Operation};
 
@@ -44,19 +45,27 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The manager of the root entry that this write made or touched; `""` when there is none.
+/// The manager of the root entry that this write made or touched; `""` when there is none. `stored` is the object before,
+/// `None` on CREATE.
 ///
 /// The API server gives the writer's entry a new time (or none, when a no-op apply brought it back); an entry that only
-/// lost paths to the writer keeps its own. So several managers are another webhook's doing: then it is `eks` if an entry
-/// of its is one of them, else `""`. `eks` alone moves in its own write only, and must still be found there by a second
-/// look, when what was new beside it has been merged into an entry that is as it is stored.
-pub fn infer<'a>(list: Option<&'a List<'_>>, old: Option<&List<'_>>) -> &'a str {
-    let before: BTreeSet<_> = roots(old).map(stamp).collect();
-    let new = roots(list).filter(|known| !before.contains(&stamp(known)));
+/// lost paths to the writer keeps its own. One that is older than what is stored came with the write: clients may send
+/// entries (Velero restores those of its backup). So several managers are the doing of a client or of another webhook: then
+/// it is `eks` if an entry of its is one of them, else `""`. `eks` alone moves in its own write only, and a second look must
+/// find it too, when what was new beside it has been merged into an entry that is as it is stored.
+pub fn infer<'a>(list: Option<&'a List<'_>>, stored: Option<&Object<'_>>) -> &'a str {
+    let old = || roots(stored.and_then(|stored| stored.managed_fields.as_ref()));
+    let before: BTreeSet<_> = old().map(stamp).collect();
+    let newest = old().filter_map(|known| known.time.as_deref()).max();
+    let came_along = |known: &Known<'_>| {
+        known.time.as_deref().is_some_and(|time| newest.is_some_and(|newest| time < newest))
+    };
+    let new = roots(list).filter(|known| !before.contains(&stamp(known)) && !came_along(known));
     let managers: BTreeSet<&str> = new.map(|known| &*known.manager).collect();
     match managers.first() {
         Some(only) if managers.len() == 1 => only,
-        _ => managers.get(EKS).copied().unwrap_or_default(),
+        // What a CREATE brings has no newest beside it.
+        _ => managers.get(EKS).filter(|_| stored.is_some()).copied().unwrap_or_default(),
     }
 }
 

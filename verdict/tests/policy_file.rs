@@ -44,7 +44,7 @@ fn only_the_mode_is_needed_and_the_rest_has_defaults() {
         ["eks:addon-manager"]
     );
     assert_eq!(adopt.targets.settings, "amazon-vpc-cni");
-    assert_eq!(read("mode: Observe").cluster_api, ClusterApi::Leave);
+    assert_eq!(read("mode: Observe").cluster_api, ClusterApi::Protect);
     assert_eq!(read("mode: Block").cluster_api, ClusterApi::Leave);
     assert_eq!(Policy::default().mode, Mode::Observe);
     assert_eq!(adopt.warnings(), &[] as &[String]);
@@ -138,7 +138,23 @@ fn an_owner_without_a_release_is_written_as_null_and_assumed_for_argo_cd() {
 )]
 #[case::control_character(
     "mode: Adopt\nowner: {manager: \"a\\tb\"}\n",
-    "policy.yaml:2:18: `owner.manager` is `a\\tb`; allowed: 1 to 128 bytes of printable text"
+    "policy.yaml:2:18: `owner.manager` is `a\\tb`; allowed: 1 to 128 bytes of printable ASCII"
+)]
+#[case::space_that_nobody_sees(
+    "mode: Adopt\nowner: {manager: \"helm\\u200b\"}\n",
+    "policy.yaml:2:18: `owner.manager` is `helm\\u{200b}`; allowed: 1 to 128 bytes of printable ASCII"
+)]
+#[case::pattern_as_owner(
+    "mode: Adopt\nowner: {manager: 'terraform*'}\n",
+    "policy.yaml:2:18: `owner.manager` is `terraform*`, but this is the name of one field manager"
+)]
+#[case::eks_as_owner(
+    "mode: Adopt\nowner: {manager: eks}\n",
+    "policy.yaml:2:18: `owner.manager` is `eks`, but EKS"
+)]
+#[case::steward_as_owner(
+    "mode: Adopt\nowner: {manager: cni-steward}\n",
+    "policy.yaml:2:18: `owner.manager` is `cni-steward`, but"
 )]
 #[case::empty_absorb("mode: Adopt\nabsorb: [eks, '']\n", "policy.yaml:2:15: `absorb` is empty")]
 #[case::empty_exempt(

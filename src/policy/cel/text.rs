@@ -17,13 +17,15 @@ pub(super) const MANAGER: Variables = &[
         "touched",
         "variables.entries.filter(entry, !variables.oldEntries.exists(old, \
          old.?manager.orValue('') == entry.?manager.orValue('') && old.operation == entry.operation \
-         && old.?time.orValue('') == entry.?time.orValue(''))).map(entry, entry.?manager.orValue(''))",
+         && old.?time.orValue('') == entry.?time.orValue('')) \
+         && !variables.oldEntries.exists(old, has(old.time) && has(entry.time) && old.time > entry.time))\
+         .map(entry, entry.?manager.orValue(''))",
     ),
     (
         "manager",
         "request.?options.?fieldManager.orValue('') != '' ? string(request.options.fieldManager) \
-         : 'eks' in variables.touched ? 'eks' : size(variables.touched) > 0 && variables.touched.all(manager, manager == variables.touched[0]) \
-         ? string(variables.touched[0]) : ''",
+         : size(variables.touched) > 0 && variables.touched.all(manager, manager == variables.touched[0]) \
+         ? string(variables.touched[0]) : request.operation == 'UPDATE' && 'eks' in variables.touched ? 'eks' : ''",
     ),
 ];
 
@@ -57,7 +59,7 @@ pub(super) const MAY_BE_CREATED: &str = "variables.exempt || variables.parked ||
 /// The words of the webhook's own refusal.
 pub(super) const REFUSED: &str = "'CREATE of ' + string(request.kind.kind) + ' ' + variables.name + ' is refused because the \
      cni-steward policy (mode Block) keeps the VPC CNI from coming back. To create it all the same, let it through for an \
-     hour: kubectl annotate --local -f FILE cni-steward.dev/allow-until=' + string(variables.now + duration('1h')) + \
+     hour: kubectl annotate --local --overwrite -f FILE cni-steward.dev/allow-until=' + string(variables.now + duration('1h')) + \
      ' -o yaml | kubectl apply -f -'";
 
 /// What is set and removed.
@@ -110,7 +112,8 @@ pub(super) const STAMPING: Variables = &[
     (
         "byEks",
         "request.operation == 'CREATE' ? request.?userInfo.?username.orValue('').startsWith('eks:') \
-         : size(variables.creators) > 0 && variables.creators[0] == 'kubectl-client-side-apply' && variables.eksImages",
+         : size(variables.creators) > 0 && (variables.creators[0] == 'eks' \
+         || (variables.creators[0] == 'kubectl-client-side-apply' && variables.eksImages))",
     ),
     (
         "byMarker",

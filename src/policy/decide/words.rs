@@ -12,8 +12,8 @@ impl Case<'_, '_> {
         let until = until.round(jiff::Unit::Second).unwrap_or(until);
         format!(
             "CREATE of {target} is refused because the cni-steward policy (mode Block) keeps the VPC CNI from coming \
-             back. To create it all the same, let it through for an hour: kubectl annotate --local -f FILE \
-             {ALLOW_UNTIL}={until} -o yaml | kubectl apply -f -"
+             back. To create it all the same, let it through for an hour: kubectl annotate --local --overwrite \
+             -f FILE {ALLOW_UNTIL}={until} -o yaml | kubectl apply -f -"
         )
     }
 }

@@ -103,14 +103,14 @@ impl Source<'_> {
             "is empty".to_owned()
         } else if found.value.len() > MAX_MANAGER {
             format!("has {} bytes", found.value.len())
-        } else if found.value.chars().any(char::is_control) {
+        } else if !found.value.chars().all(|c| matches!(c, ' '..='~')) {
             format!("is `{}`", found.value.escape_debug())
         } else {
             return Ok(());
         };
         Err(self.error(
             Some(found.referenced),
-            &format!("`{key}` {problem}; allowed: 1 to {MAX_MANAGER} bytes of printable text, the API server's limit"),
+            &format!("`{key}` {problem}; allowed: 1 to {MAX_MANAGER} bytes of printable ASCII"),
         ))
     }
 

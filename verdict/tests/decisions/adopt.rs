@@ -272,6 +272,8 @@ fn the_installer_of_an_existing_object_is_told_from_evidence() {
             old["metadata"][map][key] = json!("cni");
         });
         assert_eq!(marked, word, "its mark counts for more than the manager of an entry");
+        let taken_over = installed_by(&|old| old["metadata"][map][key] = json!("cni"));
+        assert_eq!(taken_over, "eks", "{word} came after the creator");
     }
     assert_eq!(
         installed_by(&|old| {

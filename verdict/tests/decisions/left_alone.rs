@@ -141,3 +141,20 @@ fn where_another_webhook_touched_several_entries_eks_counts_as_the_writer_at_eve
     assert_eq!(Write::update(&old, &first.object).manager("").judge(&adopt()).patch, None);
     assert_eq!(written_by("kubectl").judge(&adopt()).answer.record.manager, "");
 }
+
+#[test]
+fn entries_that_come_back_from_a_backup_are_no_write_of_theirs() {
+    let mut old = Write::create(&daemon_set()).judge(&adopt()).object;
+    old["metadata"]["managedFields"][0]["time"] = json!("2026-01-01T11:30:00Z");
+    let mut object = old.clone();
+    let mut entries = daemon_set()["metadata"]["managedFields"].clone();
+    entries[0]["time"] = json!("2025-12-01T00:00:00Z");
+    entries.as_array_mut().unwrap().extend(old["metadata"]["managedFields"].as_array().unwrap().clone());
+    object["metadata"]["managedFields"] = entries;
+    let restored = Write::update(&old, &object).manager("").judge(&adopt());
+    assert_eq!(restored.answer.record.manager, "");
+    restored.assert_left("in-order");
+    object["metadata"]["managedFields"][0]["time"] = json!("2026-01-01T11:30:00Z");
+    let written = Write::update(&old, &object).manager("").judge(&adopt());
+    assert_eq!(written.answer.record.manager, "eks", "in the second of the write before");
+}

@@ -28,6 +28,19 @@ fn it_is_silent_where_nothing_would_happen() {
 }
 
 #[test]
+fn it_says_that_adopt_would_protect_from_cluster_api() {
+    let mut adopted = Write::create(&daemon_set()).judge(&adopt()).object;
+    adopted["metadata"]["labels"]
+        .as_object_mut()
+        .unwrap()
+        .remove("aws.cluster.x-k8s.io/prevent-deletion")
+        .unwrap();
+    let write = Write::update(&adopted, &adopted).manager("helm");
+    assert_eq!(write.judge(&adopt()).verdict(), "amend");
+    write.judge(&Policy::default()).assert_left("observed");
+}
+
+#[test]
 fn it_says_that_a_write_of_the_managed_addon_would_be_marked() {
     let seen = Write::create(&daemon_set()).addon().judge(&Policy::default());
     seen.assert_left("observed");
