@@ -242,3 +242,23 @@ fn export_policies_says_first_what_they_cannot_do_and_prints_what_the_version_ha
     assert_eq!(old.status.code(), Some(2));
     assert!(said.contains("--kube-version 1.29") && said.contains("from 1.30 on"), "{said}");
 }
+
+#[test]
+fn a_policy_of_the_environment_stands_in_nobody_s_way() {
+    for args in [
+        &["adopt", "--undo", "no-such-file"][..],
+        &["purge", "--undo", "no-such-file"],
+        &["adopt", "--owner", "flux"],
+        &["adopt", "--release", "a/b"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cni-steward"));
+        let output = command
+            .args(args)
+            .args(["--kubeconfig", "no-such-file"])
+            .env("CNI_STEWARD_POLICY", "examples/adopt.yaml")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("no-such-file"), "{args:?}: expected the file to be what is missing\n{said}");
+    }
+}

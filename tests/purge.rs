@@ -330,6 +330,17 @@ fn nothing_goes_under_a_policy_that_cannot_be_seen() {
     let mut inventory = inventory("kubectl");
     inventory.policy_from = PolicySource::Unseen(unseen("get", "configmaps", "cni-steward-policy"));
     assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), ["unseen"]);
+    // It says what they are called: that nothing is there under the usual names means nothing then.
+    for item in &mut inventory.targets {
+        item.state = Presence::Absent;
+    }
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), ["unseen"]);
+    inventory.policy_from = PolicySource::Broken("line 3: unknown key".into());
+    let plan = Plan::new(&inventory, &NOBODY, WISH);
+    assert_eq!(codes(&plan), ["policy"]);
+    assert!(plan.refusals[0].sentence().ends_with("cannot be used: line 3: unknown key"));
+    inventory.policy_from = PolicySource::Nowhere;
+    assert_eq!(codes(&Plan::new(&inventory, &NOBODY, WISH)), Vec::<&str>::new());
 }
 
 #[test]

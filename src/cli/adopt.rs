@@ -54,10 +54,10 @@ pub struct AdoptArgs {
     #[arg(long, value_name = "FILE", env = "CNI_STEWARD_POLICY")]
     policy: Option<PathBuf>,
     /// Who shall own the VPC CNI, instead of the policy's owner.
-    #[arg(long, value_enum, value_name = "OWNER", conflicts_with = "policy")]
+    #[arg(long, value_enum, value_name = "OWNER")]
     owner: Option<Tool>,
     /// The Helm release that shall own it, instead of the policy's.
-    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = release, conflicts_with = "policy")]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = release)]
     release: Option<Release>,
     /// Move the fields of these managers too (`*` stands for anything); the plan names them. May be given several times.
     #[arg(long, value_name = "GLOB")]
@@ -72,7 +72,7 @@ pub struct AdoptArgs {
     #[arg(long, value_name = "FILE")]
     undo_file: Option<PathBuf>,
     /// Put back what this undo file tells of.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "owner", "release", "absorb", "managed_addon_absent", "chart_manifest", "undo_file", "output"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["owner", "release", "absorb", "managed_addon_absent", "chart_manifest", "undo_file", "output"])]
     undo: Option<PathBuf>,
     /// How to print the plan.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -177,7 +177,7 @@ impl AdoptArgs {
 /// The command line to type again, with one more word.
 fn again(more: &str) -> String {
     let mut words = vec!["cni-steward".to_owned()];
-    words.extend(std::env::args().skip(1).filter(|word| word != more));
+    words.extend(std::env::args().skip(1).filter(|word| word != more && word != "-y"));
     words.push(more.to_owned());
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

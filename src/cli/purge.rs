@@ -63,7 +63,7 @@ pub struct PurgeArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["undo_file", "accept_network_loss", "managed_addon_absent", "ignore_owner", "policy", "output"]
+        conflicts_with_all = ["undo_file", "accept_network_loss", "managed_addon_absent", "ignore_owner", "output"]
     )]
     undo: Option<PathBuf>,
     /// So many schedulable nodes may be left without a network; it has to be their exact number.

@@ -91,6 +91,10 @@ const INSTALLERS: [&str; 6] = ["eks", "helm", "flux", "argocd", "pulumi", "terra
 
 /// The field manager's word, if it is one that installs.
 pub(super) fn installer(manager: &str) -> Option<&'static str> {
+    // Terraform's provider for Helm writes as the release, under a name of its own.
+    if manager.starts_with("terraform-provider-helm") {
+        return Some("helm");
+    }
     Some(provenance::word(manager)).filter(|word| INSTALLERS.contains(word))
 }
 

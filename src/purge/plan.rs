@@ -93,6 +93,12 @@ impl<'i> Plan<'i> {
                 plan.place(kind, item, inventory, dependents);
             }
         }
+        // Without the policy that is installed, what was looked for may be called otherwise.
+        match &inventory.policy_from {
+            PolicySource::Unseen(unseen) => plan.refusals.push(Refusal::Unseen(unseen.clone())),
+            PolicySource::Broken(why) => plan.refusals.push(Refusal::Policy(why.clone())),
+            PolicySource::Given | PolicySource::Installed(..) | PolicySource::Nowhere => {}
+        }
         if plan.steps.is_empty() && plan.refusals.is_empty() {
             return plan;
         }
@@ -159,9 +165,6 @@ impl<'i> Plan<'i> {
             } else if let Some(unseen) = orphans_unseen(inventory) {
                 self.refusals.push(Refusal::Unseen(unseen.clone()));
             }
-        }
-        if let PolicySource::Unseen(unseen) = &inventory.policy_from {
-            self.refusals.push(Refusal::Unseen(unseen.clone()));
         }
         self.refusals.extend(interlock::check(inventory, wish.accepted_loss, self.is_lost()));
         if let Some(suspicion) = addon::suspicion(objects.iter(), wish.stated) {

@@ -14,6 +14,8 @@ const NAMED: usize = 20;
 pub enum Refusal {
     /// A target could not be seen: it could be neither saved nor understood.
     Unseen(Unseen),
+    /// The policy that is installed cannot be used, for this reason.
+    Policy(String),
     /// The workload is not the VPC CNI's (object, its images).
     Foreign(String, Vec<String>),
     /// The nodes, or what gives them a network, could not be listed.
@@ -38,6 +40,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unseen(_) => "unseen",
+            Self::Policy(_) => "policy",
             Self::Foreign(..) => "foreign",
             Self::NodesUnseen(_) => "nodes-unseen",
             Self::Network { .. } => "network-loss",
@@ -51,6 +54,9 @@ impl Refusal {
     pub fn sentence(&self) -> String {
         match self {
             Self::Unseen(unseen) => format!("{}: what is not seen can be neither judged nor saved", unseen::told(unseen)),
+            Self::Policy(why) => {
+                format!("the policy in the cluster, which says what the objects are called, cannot be used: {why}")
+            }
             Self::Foreign(object, images) => format!(
                 "{object} is not the VPC CNI: none of its images is amazon-k8s-cni ({})",
                 if images.is_empty() { "it has none".to_owned() } else { images.join(", ") }
@@ -84,6 +90,7 @@ impl Refusal {
     pub fn next(&self) -> Vec<String> {
         match self {
             Self::Unseen(unseen) | Self::NodesUnseen(unseen) => vec![unseen::next(unseen)],
+            Self::Policy(_) => vec!["repair it, or give one with --policy FILE".to_owned()],
             Self::Foreign(..) => {
                 vec!["say what the VPC CNI is called here, with `targets` in --policy FILE".to_owned()]
             }

@@ -174,3 +174,21 @@ fn where_the_network_of_a_node_is_said_elsewhere_nobody_says_that_it_has_none() 
     live.networks[cilium].chained = Some(Chained::Elsewhere);
     assert!(!has_none(&live));
 }
+
+#[test]
+fn helm_by_terraform_is_helm_and_two_that_are_not_write_in_turn() {
+    let written_by = |second: &str| {
+        let mut live = eks();
+        stamp(&mut live, &STAMPED, "aws-vpc-cni");
+        change(&mut live, &STAMPED, |object| {
+            object["metadata"]["creationTimestamp"] = json!("2026-01-01T10:00:00Z");
+            object["metadata"]["managedFields"] = json!([
+                entry("helm", "Apply", "2026-01-01T11:00:00Z"),
+                entry(second, "Apply", "2026-01-01T11:30:00Z"),
+            ]);
+        });
+        Report::of(&live, now()).verdict.owner
+    };
+    assert_eq!(written_by("terraform-provider-helm_v3.1.1_x5"), Owner::Stamped);
+    assert_eq!(written_by("terraform-provider-kubernetes_v2.38.0_x5"), Owner::Disputed);
+}

@@ -68,16 +68,30 @@ pub(super) async fn run(args: &PurgeArgs, path: &Path) -> anyhow::Result<ExitCod
     let interrupt = Interrupt::listen()?;
     let mut missing = 0;
     let mut rows = Vec::new();
+    let mut failed = None;
     for one in &wanted {
         if interrupt.is_set() {
-            bail!("stopped; what is missing comes back when it is run again");
+            say("stopped; what is missing comes back when it is run again");
+            missing += 1;
+            break;
         }
-        let outcome = returner.bring_back(one).await;
-        let (tone, text) = told(&outcome.context("what is missing comes back when it is run again")?);
-        missing += u32::from(tone == Tone::Bad);
-        rows.push([(Tone::Plain, format!("  {}", one.reference)), (tone, text)]);
+        match returner.bring_back(one).await {
+            Ok(outcome) => {
+                let (tone, text) = told(&outcome);
+                missing += u32::from(tone == Tone::Bad);
+                rows.push([(Tone::Plain, format!("  {}", one.reference)), (tone, text)]);
+            }
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
     }
+    // What has come back is told, whatever came then.
     print(&terminal.table(&rows))?;
+    if let Some(error) = failed {
+        return Err(error).context("what is missing comes back when it is run again");
+    }
     print(&terminal.paragraph(0, &format!(
         "Times, uids, generations and states are new; the API server gives them. Each object carries {ALLOW_UNTIL} until {until}, \
          so that no policy of cni-steward refuses or amends it. Before that, take mode Block, or Adopt if it shall stay as it is, out \
