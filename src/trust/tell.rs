@@ -83,6 +83,12 @@ impl Told {
         missed && !before
     }
 
+    /// Whether a probe's outcome is another than the one before. Who could not be asked has said nothing.
+    fn is_news(&mut self, webhook: bool, canary: bool, reached: bool) -> bool {
+        let outcome = Some((webhook, canary));
+        (webhook || reached) && std::mem::replace(&mut self.probe, outcome) != outcome
+    }
+
     pub(super) fn probed(&mut self, means: &Means, found: &Found, reached: bool) {
         let (webhook, canary) = (found.webhook.is_some(), found.canary.is_some());
         let trust = &means.metrics.trust;
@@ -99,13 +105,12 @@ impl Told {
         } else {
             "the API server could not be asked"
         });
-        if once || self.probe == Some((webhook, canary)) {
+        if once || !self.is_news(webhook, canary, reached) {
             return;
         }
-        self.probe = Some((webhook, canary));
         if webhook && canary {
             tracing::info!("the API server calls and trusts us");
-        } else if reached {
+        } else {
             let service = means.instance.service();
             tracing::warn!(
                 webhook,
@@ -250,5 +255,20 @@ mod tests {
             [(true, false), (true, true), (true, false), (true, false), (false, false), (true, false)];
         let once: Vec<bool> = probes.map(|(webhook, canary)| told.misses_once(webhook, canary)).into();
         assert_eq!(once, [true, false, true, false, false, true]);
+    }
+    #[test]
+    fn a_probe_that_could_not_be_made_hides_no_later_one_that_failed() {
+        let mut told = Told::default();
+        let probes = [
+            (false, false),
+            (false, true),
+            (false, true),
+            (false, false),
+            (false, true),
+            (true, true),
+            (false, true),
+        ];
+        let news: Vec<bool> = probes.map(|(called, reached)| told.is_news(called, called, reached)).into();
+        assert_eq!(news, [false, true, false, false, false, true, true]);
     }
 }
