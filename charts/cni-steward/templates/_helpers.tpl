@@ -70,6 +70,15 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- merge (dict) (.Values.policy.targets | default dict) (dict "name" "aws-node" "namespace" "kube-system" "settings" "amazon-vpc-cni") | toYaml }}
 {{- end }}
 
+{{/* The release that the policy stamps, as JSON; empty without one. Argo CD has none unless it is named. */}}
+{{- define "cni-steward.release" -}}
+{{- $owner := .Values.policy.owner | default dict }}
+{{- if and (not (and (hasKey $owner "release") (not $owner.release))) (or $owner.release (not (hasPrefix "argocd" ($owner.manager | default "")))) }}
+{{- $given := $owner.release | default dict }}
+{{- printf "{\"name\": %s, \"namespace\": %s}" (toRawJson ($given.name | default "aws-vpc-cni")) (toRawJson ($given.namespace | default "kube-system")) }}
+{{- end }}
+{{- end }}
+
 {{/* What the policy has us write: "all" targets, the "core" four (Cluster API's label), or nothing. */}}
 {{- define "cni-steward.writes" -}}
 {{- if eq .Values.policy.mode "Adopt" }}all
@@ -118,6 +127,19 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- if and (not .Values.telemetry.enabled) (or .Values.podMonitor.enabled .Values.serviceMonitor.enabled) }}
 {{- fail "telemetry.enabled: podMonitor and serviceMonitor have nothing to read while it is false" }}
+{{- end }}
+{{- $owner := .Values.policy.owner | default dict }}
+{{- if and (eq .Values.policy.mode "Adopt") (eq (.Values.policy.clusterApi | default "") "Release") (include "cni-steward.release" .) }}
+{{- fail "policy.clusterApi: Release contradicts policy.mode Adopt with a release: old Cluster API versions delete only what is not managed-by: Helm, and Helm owns only what is; set Protect or Leave, policy.owner.release=null, or policy.mode=Block" }}
+{{- end }}
+{{- if and (ne .Values.policy.mode "Block") (eq (.Values.policy.fields | default "") "Stamp") (not (include "cni-steward.release" .)) }}
+{{- fail "policy.fields: Stamp would change nothing without a release; set policy.owner.release, or policy.fields=Transfer" }}
+{{- end }}
+{{- if has $owner.manager (list "eks" "cni-steward") }}
+{{- fail (printf "policy.owner.manager: %s cannot be the owner; name who shall be, such as helm, helm-controller or argocd-controller" $owner.manager) }}
+{{- end }}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) (or .Values.rbac.create .Values.validatingAdmissionPolicy.enabled) }}
+{{- fail "serviceAccount.name: name the account that you made; with create=false and no name it would be the namespace's default account, and other pods of the namespace would get and lose rights with ours" }}
 {{- end }}
 {{- if and .Values.hostNetwork (ne (int .Values.strategy.rollingUpdate.maxSurge) 0) }}
 {{- fail "strategy.rollingUpdate.maxSurge: must be 0 with hostNetwork: a node has the port only once, so the new pod would wait for ever" }}
