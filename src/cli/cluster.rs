@@ -11,6 +11,7 @@ use clap::Args;
 use super::duration;
 use crate::cluster::instance::{Instance, Place};
 use crate::cluster::{ApiError, Cluster, Connection, Kubeconfig};
+use crate::layout::quoted;
 
 /// Where a person's kubeconfig is, and how patient the person is.
 #[derive(Debug, Clone, Args)]
@@ -86,6 +87,29 @@ impl ReachArgs {
     }
 }
 
+/// The command line that undoes what `command` did and wrote to `file`, in the cluster that this command line names.
+pub fn undo_with(command: &str, file: &Path) -> String {
+    let file = quoted(&file.display().to_string());
+    format!("cni-steward {command} --undo {file}{}", reach(std::env::args()))
+}
+
+/// Of a command line, what says which cluster it is about.
+fn reach(mut args: impl Iterator<Item = String>) -> String {
+    let mut words = String::new();
+    while let Some(word) = args.next() {
+        let value = match word.as_str() {
+            "--context" | "--kubeconfig" => args.next(),
+            _ if word.starts_with("--context=") || word.starts_with("--kubeconfig=") => None,
+            _ => continue,
+        };
+        for word in std::iter::once(word).chain(value) {
+            words.push(' ');
+            words.push_str(&quoted(&word));
+        }
+    }
+    words
+}
+
 /// Runs a person's command that talks to a cluster. What still runs when it is done, such as a credential plugin that hangs, is not
 /// waited for.
 pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -156,4 +180,17 @@ fn identity() -> String {
     let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("cni-steward").to_owned();
     // Seeded at random by the system.
     format!("{host}-{:08x}", RandomState::new().hash_one(0) & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_is_about_the_same_cluster() {
+        let of = |line: &str| reach(line.split(' ').map(str::to_owned));
+        assert_eq!(of("cni-steward purge --context prod --yes"), " --context prod");
+        assert_eq!(of("cni-steward purge --kubeconfig=a$b --context=x"), " '--kubeconfig=a$b' --context=x");
+        assert_eq!(of("cni-steward purge --plan"), "");
+    }
 }

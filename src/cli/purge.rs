@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use self::remove::{Removal, Remover, Stopped, dependents};
-use super::cluster::{ReachArgs, block_on};
+use super::cluster::{ReachArgs, block_on, undo_with};
 use super::confirm::{Answer, Consent};
 use super::greeting::say;
 use super::interrupt::Interrupt;
@@ -22,7 +22,6 @@ use super::terminal::{TerminalArgs, print};
 use super::{duration, policy_from};
 use crate::cluster::inventory::{Inventory, Wish, read};
 use crate::cluster::{Cluster, Writer};
-use crate::layout::quoted;
 use crate::policy::Kind;
 use crate::purge::addon::Stated;
 use crate::purge::{self, Plan, interlock, need, words};
@@ -223,7 +222,7 @@ fn finish(
     gone: &[String],
     ended: Result<(), Stopped>,
 ) -> anyhow::Result<ExitCode> {
-    let back = format!("cni-steward purge --undo {}", quoted(&file.display().to_string()));
+    let back = undo_with("purge", file);
     let Err(stopped) = ended else {
         let policy = &inventory.policy;
         let text = format!(

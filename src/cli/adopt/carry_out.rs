@@ -8,13 +8,13 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::adopt::{self, ObjectPlan, Plan, State, Stored};
+use crate::cli::cluster::undo_with;
 use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::undo_file::UndoFile;
 use crate::cluster::{ApiError, Cluster, Patch, Reference, Writer};
 use crate::faults;
 use crate::fields::{List, compare};
-use crate::layout::quoted;
 use crate::policy::writer::STEWARD;
 use crate::policy::{Policy, Target};
 use crate::undo::{Mark, Metadata};
@@ -106,7 +106,7 @@ impl Work<'_> {
     }
 
     fn undo(&self) -> String {
-        format!("cni-steward adopt --undo {}", quoted(&self.file.path().display().to_string()))
+        undo_with("adopt", self.file.path())
     }
 
     /// Writes one object until it is the owner's; `false` when somebody asked to stop.

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::AdoptArgs;
 use crate::adopt::{self, ObjectPlan, Plan, Stored};
+use crate::cli::cluster::undo_with;
 use crate::cli::greeting::say;
 use crate::cli::undo_file::{self, UndoFile};
-use crate::layout::quoted;
 use crate::policy::Policy;
 use crate::telemetry::clock;
 use crate::undo::{After, Place, Saved, Undo};
@@ -81,8 +81,8 @@ impl AdoptArgs {
         if let Some(path) = stale {
             say(&format!(
                 "note: a run was cut off, and this one does not go on with it, because something was changed since or another end is \
-                 wanted now. To undo both, undo this run first, then: cni-steward adopt --undo {}",
-                quoted(&path.display().to_string())
+                 wanted now. To undo both, undo this run first, then: {}",
+                undo_with("adopt", &path)
             ));
         }
         Ok(None)

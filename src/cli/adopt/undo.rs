@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::cli::changes;
+use crate::cli::cluster::undo_with;
 use crate::cli::confirm::{Answer, Consent};
 use crate::cli::greeting::say;
 use crate::cli::interrupt::Interrupt;
@@ -58,7 +59,7 @@ pub(super) async fn run(path: &Path, cluster: &Cluster, consent: Consent) -> any
     if count == 0 {
         return Ok(end);
     }
-    let again = format!("cni-steward adopt --undo {} --yes", quoted(&place.to_string()));
+    let again = format!("{} --yes", undo_with("adopt", path));
     let question = format!("Put {count} objects back at {}?", undo.cluster.url);
     match consent.ask(&question, &again)? {
         Answer::PlanOnly => return Ok(ExitCode::SUCCESS),

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::undo::COMMAND;
+use crate::cli::cluster::undo_with;
 use crate::cli::greeting::say;
 use crate::cli::undo_file::{self, UndoFile};
 use crate::cluster::inventory::Inventory;
-use crate::layout::quoted;
 use crate::purge::Plan;
 use crate::purge::plan::Step;
 use crate::purge::saved::is_saved;
@@ -77,8 +77,8 @@ fn interrupted(candidates: &[PathBuf], undo: &Undo) -> Option<UndoFile> {
             }
             Some(other) => say(&format!(
                 "{place} is of a run that was cut off, and {other} does not stand as it was saved there; what that run removed \
-                 comes back with: cni-steward purge --undo {}",
-                quoted(&place.to_string())
+                 comes back with: {}",
+                undo_with("purge", path)
             )),
         }
     }
