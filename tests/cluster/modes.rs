@@ -115,7 +115,9 @@ fn block() {
     assert!(text.contains("403") || text.contains("Forbidden") || text.contains("forbidden"), "{output}");
 
     // The command in the message, as a person would paste it.
-    let manifest = service_account();
+    let mut manifest = service_account();
+    // Of a pause that is over.
+    manifest["metadata"]["annotations"] = json!({"cni-steward.dev/allow-until": "2026-01-01T00:00:00Z"});
     let file = scene.plane.folder().join("sa.json");
     std::fs::write(&file, manifest.to_string()).unwrap();
     let refused = scene.kubectl(&["create", "-f", file.to_str().unwrap()]);
@@ -125,10 +127,18 @@ fn block() {
         command.split_whitespace().find(|word| word.starts_with("cni-steward.dev/allow-until=")).unwrap();
     assert_eq!(
         command,
-        format!("kubectl annotate --local -f FILE {annotation} -o yaml | kubectl apply -f -")
+        format!("kubectl annotate --local --overwrite -f FILE {annotation} -o yaml | kubectl apply -f -")
     );
-    let annotated =
-        scene.kubectl(&["annotate", "--local", "-f", file.to_str().unwrap(), annotation, "-o", "yaml"]);
+    let annotated = scene.kubectl(&[
+        "annotate",
+        "--local",
+        "--overwrite",
+        "-f",
+        file.to_str().unwrap(),
+        annotation,
+        "-o",
+        "yaml",
+    ]);
     scene.kubectl_stdin(&["apply", "-f", "-"], annotated.ok()).ok();
     assert!(scene.plane.find("ServiceAccount", "aws-node").is_some(), "the command of the message works");
 }
