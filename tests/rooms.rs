@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 const PURE: &[&str] = &[
     "policy",
     "adopt",
+    "cluster/intent",
     "cluster/inventory/installation",
     "cluster/inventory/network",
     "cluster/inventory/node",

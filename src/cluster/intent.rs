@@ -18,6 +18,11 @@ pub enum Patch<'a> {
 }
 
 impl Patch<'_> {
+    /// The operation of a JSON patch that makes it a conflict for an object of another version.
+    pub fn at(version: &str) -> Value {
+        json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version})
+    }
+
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Merge { .. } => "application/merge-patch+json",

@@ -161,7 +161,7 @@ impl Unseen {
     }
 
     /// Whether it is an object of this resource and name that could not be seen.
-    pub fn is_of(&self, resource: &str, name: &str) -> bool {
+    pub(super) fn is_of(&self, resource: &str, name: &str) -> bool {
         self.resource == resource && self.name == name
     }
 
@@ -201,6 +201,11 @@ impl Inventory {
     /// The targets that stand, with what is known of each.
     pub fn standing(&self) -> impl Iterator<Item = (&Item, &Facts)> {
         self.targets.iter().filter_map(|item| Some((item, item.facts()?)))
+    }
+
+    /// What kept this object from being seen, if that is known.
+    pub fn unseen(&self, reference: &Reference) -> Option<&Unseen> {
+        self.unseen.iter().find(|unseen| unseen.is_of(&reference.resource(), reference.name()))
     }
 
     /// The `DaemonSet` of the VPC CNI.

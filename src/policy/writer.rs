@@ -57,9 +57,7 @@ pub fn infer<'a>(list: Option<&'a List<'_>>, stored: Option<&Object<'_>>) -> &'a
     let old = || roots(stored.and_then(|stored| stored.managed_fields.as_ref()));
     let before: BTreeSet<_> = old().map(stamp).collect();
     let newest = old().filter_map(|known| known.time.as_deref()).max();
-    let came_along = |known: &Known<'_>| {
-        known.time.as_deref().is_some_and(|time| newest.is_some_and(|newest| time < newest))
-    };
+    let came_along = |known: &Known<'_>| known.time.is_some() && known.time.as_deref() < newest;
     let new = roots(list).filter(|known| !before.contains(&stamp(known)) && !came_along(known));
     let managers: BTreeSet<&str> = new.map(|known| &*known.manager).collect();
     match managers.first() {

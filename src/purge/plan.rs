@@ -129,8 +129,7 @@ impl<'i> Plan<'i> {
             Presence::Stands(live) => live,
             Presence::Absent => return,
             Presence::Unseen => {
-                let (resource, name) = (item.reference.resource(), item.reference.name());
-                let unseen = inventory.unseen.iter().find(|unseen| unseen.is_of(&resource, name)).cloned();
+                let unseen = inventory.unseen(&item.reference).cloned();
                 self.refusals.push(Refusal::Unseen(unseen.unwrap_or_else(|| Unseen {
                     verb: "get",
                     resource: item.reference.resource(),

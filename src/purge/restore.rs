@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::saved::{is_going, metadata, text};
+use crate::cluster::Patch;
 use crate::policy::change::ALLOW_UNTIL;
 use crate::policy::writer::STEWARD;
 
@@ -61,7 +62,7 @@ pub fn owners(saved: &Value, version: &str) -> Value {
     let entries = metadata(saved, "managedFields")
         .filter(|entries| entries.as_array().is_some_and(|all| !all.is_empty()));
     json!([
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+        Patch::at(version),
         {"op": "replace", "path": "/metadata/managedFields", "value": entries.cloned().unwrap_or_else(|| json!([{}]))},
     ])
 }

@@ -1,9 +1,8 @@
 //! One write of a repair, as a JSON patch that fails when somebody else wrote in between. Pure.
 
-use serde_json::json;
-
 use super::wanted::{path_of, path_of_moved};
 use crate::admission::patch;
+use crate::cluster::Patch;
 use crate::fields::entry::List;
 use crate::fields::withdraw;
 use crate::policy::change::{
@@ -52,7 +51,7 @@ impl Step {
         let patch = patch::write(changes, object);
         let patch = patch.whole();
         let rest = patch.strip_prefix('[')?;
-        let lock = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version});
+        let lock = Patch::at(version);
         let comma = if rest.starts_with(']') { "" } else { "," };
         Some(Self { patch: format!("[{lock}{comma}{rest}"), paths, first })
     }

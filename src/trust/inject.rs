@@ -85,7 +85,7 @@ impl Configuration {
         bundle: &Bundle,
     ) -> Result<(), ApiError> {
         let encoded = STANDARD.encode(bundle.pem());
-        let version = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": self.metadata.resource_version});
+        let version = Patch::at(&self.metadata.resource_version);
         let ours = self.webhooks.iter().enumerate().filter(|(_, entry)| Self::leads_to(entry, instance));
         let bundles = ours.map(|(place, _)| {
             json!({"op": "add", "path": format!("/webhooks/{place}/clientConfig/caBundle"), "value": encoded})

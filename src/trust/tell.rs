@@ -256,6 +256,7 @@ mod tests {
         let once: Vec<bool> = probes.map(|(webhook, canary)| told.misses_once(webhook, canary)).into();
         assert_eq!(once, [true, false, true, false, false, true]);
     }
+
     #[test]
     fn a_probe_that_could_not_be_made_hides_no_later_one_that_failed() {
         let mut told = Told::default();

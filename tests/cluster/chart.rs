@@ -360,11 +360,10 @@ fn strangers_pass(plane: &ControlPlane) {
 /// to write it.
 fn own_certificate(helm: Helm, force: &[&str]) {
     let plane = ControlPlane::start(Version::V1_36);
-    let entries = || plane.get("MutatingWebhookConfiguration", "cni-steward")["webhooks"].take();
-    let bundles = || -> Vec<Option<String>> {
-        let entries = entries();
-        let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().map(str::to_owned);
-        entries.as_array().unwrap().iter().map(bundle).collect()
+    let bundles = || -> Vec<String> {
+        let hooks = plane.get("MutatingWebhookConfiguration", "cni-steward");
+        let bundle = |entry: &Value| entry["clientConfig"]["caBundle"].as_str().unwrap_or("").to_owned();
+        hooks["webhooks"].as_array().unwrap().iter().map(bundle).collect()
     };
     let folder = Folder::new();
     install(&plane, helm, &[]).ok();
@@ -379,24 +378,17 @@ fn own_certificate(helm: Helm, force: &[&str]) {
             "--policy=examples/adopt.yaml".to_owned(),
         ];
         let server = Background::start(Path::new("/usr/bin/env"), &args, &folder.join("steward.log"));
-        let all = || (bundles().iter().all(Option::is_some) && bundles().len() == 4).then_some(());
-        until("the server wrote a bundle into all four entries", Duration::from_mins(1), all)
+        let all = || Some(bundles()).filter(|all| all.len() == 4 && !all.iter().any(String::is_empty));
+        let by_server = until("the server wrote a bundle into all four entries", Duration::from_mins(1), all)
             .unwrap_or_else(|error| panic!("{error}\n{}", tail(&folder.join("steward.log"), 40)));
         drop(server);
-        let by_server = bundles();
         upgrade(&plane, helm, &[&[OWN], more, force].concat()).ok();
         let now = bundles();
-        assert_eq!(
-            now.len(),
-            3,
-            "expected the entry for the servers' own next leaf to be gone: {}",
-            entries()
-        );
+        assert_eq!(now.len(), 3, "expected the entry for the servers' own next leaf to be gone: {now:?}");
         assert_eq!(
             now[0] != by_server[0],
             rendered,
-            "expected a bundle of one's own where one is given: {}",
-            entries()
+            "expected a bundle of one's own where one is given: {now:?}"
         );
         upgrade(&plane, helm, &[&["--set=certificate.caBundle="], force].concat()).ok();
     }

@@ -24,8 +24,7 @@ pub(super) fn seen(live: &Inventory) -> anyhow::Result<Place> {
     let blind = live.targets.iter().filter(|item| matches!(item.state, Presence::Unseen));
     let mut missing: Vec<String> = Vec::new();
     for item in blind {
-        let (resource, name) = (item.reference.resource(), item.reference.name());
-        missing.push(match live.unseen.iter().find(|unseen| unseen.is_of(&resource, name)) {
+        missing.push(match live.unseen(&item.reference) {
             Some(unseen) => sentence(unseen),
             None => format!("cannot read {}", item.reference),
         });

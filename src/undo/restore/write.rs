@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::KeyEdit;
+use crate::cluster::Patch;
 use crate::policy::change::{ALLOW_UNTIL, Map};
 use crate::undo::Metadata;
 
 /// The patch for labels and annotations.
 pub(super) fn keys(current: &Metadata, edits: &[KeyEdit], until: Option<&str>) -> String {
-    let mut operations = vec![lock(current)];
+    let mut operations = vec![Patch::at(&current.version)];
     for (map, stored) in [(Map::Labels, &current.labels), (Map::Annotations, &current.annotations)] {
         let parent = format!("/metadata/{}", map.name());
         let mut own: Vec<Value> = Vec::new();
@@ -33,11 +34,10 @@ pub(super) fn keys(current: &Metadata, edits: &[KeyEdit], until: Option<&str>) -
 
 /// The patch for the list alone, whose text is sent as it is.
 pub(super) fn list(current: &Metadata, list: &str) -> String {
-    format!(r#"[{},{{"op":"add","path":"/metadata/managedFields","value":{list}}}]"#, lock(current))
-}
-
-fn lock(current: &Metadata) -> Value {
-    json!({"op": "replace", "path": "/metadata/resourceVersion", "value": current.version})
+    format!(
+        r#"[{},{{"op":"add","path":"/metadata/managedFields","value":{list}}}]"#,
+        Patch::at(&current.version)
+    )
 }
 
 /// A key as a JSON pointer's token.
